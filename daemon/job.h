@@ -1,0 +1,83 @@
+/* A job's life: admitted -> (digested) -> batched -> running -> done.
+ *
+ * Whoever reads a request fills a job and gives it to pipeline_submit(); the pipeline gives it
+ * back through `done`, exactly once, on the loop. One job has one answer.
+ */
+#ifndef DAEMON_JOB_H
+#define DAEMON_JOB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "arena.h"
+#include "buf.h"
+#include "cache.h"
+#include "kernels/kern.h"
+#include "protocol/shape.h"
+#include "protocol/wire.h"
+
+struct client;
+struct connection;
+
+struct job {
+    /* set by the connection, then read only */
+    struct job *next; /* whoever holds the job chains it */
+    void (*done)(struct job *job); /* loop; takes the job */
+    struct connection *conn;       /* counted: stays valid until done */
+    const _Atomic bool *gone;      /* true once nobody waits for the answer */
+    struct client *client;
+    uint64_t id;
+    uint64_t arrived_ns;
+    uint64_t deadline_ns; /* 0: none */
+    const struct kern_op_info *info;
+    struct kern_args args;        /* operands point into in_buf, offsets_buf or arenas */
+    struct buf *in_buf;           /* owned reference; NULL if operands lie in arenas */
+    struct buf *offsets_buf;      /* owned; private copy of a hash job's offsets from an arena */
+    struct arena *arenas[KERN_IN_MAX + 1]; /* owned references; the last is the result's */
+    size_t in_bytes[KERN_IN_MAX];
+    size_t out_bytes;
+    uint8_t op, backend, priority, cache_mode; /* enum kern_op, wire_* */
+    uint8_t in_count;
+
+    /* the pipeline's */
+    bool keyed;      /* `key` is valid: the result goes into the cache */
+    bool cached;     /* answered from the cache */
+    uint16_t status; /* enum wire_status; written by the worker that runs it, then by the loop */
+    uint32_t retry_after_us;
+    uint32_t estimate_ns; /* saturates */
+    struct buf *out_buf; /* owned: the result, unless it lies in arenas[KERN_IN_MAX]; for a keyed
+                          * arena job the copy that the cache keeps */
+    struct cache_key key;
+    uint64_t work;
+    uint64_t batched_ns, started_ns, ended_ns; /* left its batch; run began; run ended */
+    uint16_t isa;
+};
+
+/* Returns owned: zeroed; NULL when memory is refused. Thread: the loop. */
+struct job *job_new(struct pool_local *l);
+
+/* Drops every reference the job holds, and the job. */
+void job_free(struct pool_local *l, struct job *job);
+
+/* Takes sizes, dimensions and parameters from a checked shape and its header. */
+void job_set_shape(struct job *job, const struct shape *shape, const struct wire_request *h);
+
+/* Points the operands into one inline payload of shape->inline_bytes that lies in `buf`.
+ * Takes one reference of its own. */
+void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload);
+
+/**
+ * Checks a hash job's offsets: rising, none beyond the bytes. Offsets in an arena are copied to
+ * offsets_buf first, since the client may still write there.
+ * Returns WIRE_OK, BAD_OFFSETS, or OVERLOADED when memory for the copy is refused.
+ */
+enum wire_status job_check_offsets(struct pool_local *l, struct job *job);
+
+static inline bool job_is_gone(const struct job *job)
+{
+    /* relaxed: a hint that saves work; the answer is dropped on the loop in any case */
+    return atomic_load_explicit(job->gone, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,72 @@
+sbin_PROGRAMS = daemon/simdd
+noinst_LIBRARIES += libdaemon.a
+
+# All rooms but main, so that tests link them too.
+libdaemon_a_SOURCES = \
+	daemon/admission.c \
+	daemon/admission.h \
+	daemon/arena.c \
+	daemon/arena.h \
+	daemon/backend.c \
+	daemon/backend.h \
+	daemon/batch.c \
+	daemon/batch.h \
+	daemon/buf.c \
+	daemon/buf.h \
+	daemon/cache.c \
+	daemon/cache.h \
+	daemon/clock.h \
+	daemon/conf.c \
+	daemon/conf.h \
+	daemon/connection.c \
+	daemon/connection.h \
+	daemon/cost.c \
+	daemon/cost.h \
+	daemon/counters.def \
+	daemon/cpus.c \
+	daemon/cpus.h \
+	daemon/daemon.c \
+	daemon/daemon.h \
+	daemon/deque.c \
+	daemon/deque.h \
+	daemon/frame.c \
+	daemon/frame.h \
+	daemon/http.c \
+	daemon/http.h \
+	daemon/injector.c \
+	daemon/injector.h \
+	daemon/job.c \
+	daemon/job.h \
+	daemon/json_job.c \
+	daemon/json_job.h \
+	daemon/listener.c \
+	daemon/listener.h \
+	daemon/log.c \
+	daemon/log.h \
+	daemon/metrics.h \
+	daemon/metrics_json.c \
+	daemon/metrics_text.c \
+	daemon/monitor.c \
+	daemon/monitor.h \
+	daemon/notify.c \
+	daemon/notify.h \
+	daemon/params.def \
+	daemon/pipeline.c \
+	daemon/pipeline.h \
+	daemon/pool.c \
+	daemon/pool.h \
+	daemon/ring.c \
+	daemon/ring.h \
+	daemon/scheduler.c \
+	daemon/scheduler.h
+libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) \
+	$(UV_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(XXHASH_CFLAGS) $(SYSTEMD_CFLAGS)
+
+DAEMON_LIBS = libdaemon.a libproto.a $(KERN_LIBS) \
+	$(UV_LIBS) $(MHD_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) -lpthread -ldl
+
+daemon_simdd_SOURCES = daemon/main.c
+daemon_simdd_CPPFLAGS = $(libdaemon_a_CPPFLAGS)
+daemon_simdd_CFLAGS = $(AM_CFLAGS) -fPIE
+daemon_simdd_LDFLAGS = $(AM_LDFLAGS) -pie
+daemon_simdd_LDADD = $(DAEMON_LIBS)

@@ -1,0 +1,28 @@
+/* systemd: sockets passed in, readiness, reload, watchdog. Without systemd every call does
+ * nothing. libsystemd is loaded only when $NOTIFY_SOCKET or $LISTEN_PID is set, so that a start
+ * without systemd does not pay for it. */
+#ifndef DAEMON_NOTIFY_H
+#define DAEMON_NOTIFY_H
+
+#include <stdint.h>
+
+struct notify;
+
+/* Also reads the passed sockets. -ENOSYS: systemd asks for it, but libsystemd is not there. */
+int notify_new(struct notify **out);
+void notify_free(struct notify *n);
+
+/* Takes the passed listening socket named "job" (AF_UNIX, SOCK_STREAM) or "metrics" (TCP). Without
+ * names the kind of socket decides. -ENOENT: none was passed. -EINVAL: of the wrong kind. */
+int notify_take_socket(struct notify *n, const char *name, int *fd);
+
+void notify_ready(struct notify *n, const char *status);
+void notify_reloading(struct notify *n);
+void notify_stopping(struct notify *n);
+void notify_status(struct notify *n, const char *status);
+
+/* Half of the watchdog's interval in ms, 0 if none is asked for; then call notify_alive() so often. */
+uint64_t notify_watchdog_ms(const struct notify *n);
+void notify_alive(struct notify *n);
+
+#endif

@@ -1,0 +1,73 @@
+/* How a job walks: admission, cache, batch, scheduler or the loop itself, and back.
+ *
+ * This room joins the others and decides two things: whether a batch is so small that waking a
+ * worker would cost more than running it here, and whether a result is worth looking up. Thread:
+ * the loop, except for the tasks that it hands to workers.
+ */
+#ifndef DAEMON_PIPELINE_H
+#define DAEMON_PIPELINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "admission.h"
+#include "backend.h"
+#include "batch.h"
+#include "cache.h"
+#include "job.h"
+#include "monitor.h"
+#include "scheduler.h"
+
+struct pipeline;
+
+struct pipeline_limits {
+    uint64_t inline_max_ns; /* a batch estimated below this runs on the loop */
+    uint64_t split_min_ns;  /* a job estimated above this is offered to several workers */
+};
+
+/* Everything is borrowed and must outlive the pipeline. */
+struct pipeline_rooms {
+    uv_loop_t *loop;
+    struct pool *pool;
+    struct pool_local *local; /* the loop's */
+    struct admission *admission;
+    struct cache *cache;
+    struct batcher *batcher;
+    struct backend *native;
+    struct monitor *monitor;
+};
+
+/* Creates the workers too (worker_count of them); the daemon's scheduler belongs to the pipeline. */
+int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
+                 const struct pipeline_limits *limits, unsigned worker_count, uint64_t spin_ns);
+
+/* All jobs must be done: see pipeline_in_flight(). Closes its handles; run the loop once after. */
+void pipeline_free(struct pipeline *p);
+
+void pipeline_set_limits(struct pipeline *p, const struct pipeline_limits *limits);
+
+/* Takes the job. job->done is called once, on the loop, perhaps before this returns. */
+void pipeline_submit(struct pipeline *p, struct job *job);
+
+/* Nothing more is to be read now: runs or hands out what waits. Called once per loop pass. */
+void pipeline_flush(struct pipeline *p);
+
+/* Jobs submitted and not done. */
+size_t pipeline_in_flight(const struct pipeline *p);
+
+/* From now on new jobs are answered SHUTTING_DOWN. */
+void pipeline_drain(struct pipeline *p);
+
+struct scheduler *pipeline_scheduler(struct pipeline *p);
+
+/* Batches that ran on the loop instead of a worker. */
+uint64_t pipeline_inline_total(const struct pipeline *p);
+
+/* True if no worker has been stuck in one task since the last call while work waited: the
+ * watchdog's question. */
+bool pipeline_made_progress(struct pipeline *p);
+
+#endif

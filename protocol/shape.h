@@ -1,0 +1,37 @@
+/* What a job's header says about its memory: pure arithmetic that both ends must agree on. */
+#ifndef PROTOCOL_SHAPE_H
+#define PROTOCOL_SHAPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/kern.h"
+#include "wire.h"
+
+struct shape {
+    const struct kern_op_info *info;
+    struct kern_args args; /* dimensions and parameters; all pointers NULL */
+    unsigned in_count;
+    size_t in_bytes[KERN_IN_MAX]; /* exact bytes of each operand, as stored */
+    size_t out_bytes;
+    size_t inline_bytes; /* payload_bytes of an inline job: operands, each padded to 8 */
+    size_t total_bytes;  /* operands and result, each padded to 8 */
+};
+
+/**
+ * Works out and checks the shape of a job from its header, not its payload.
+ * h          magic, version, type and payload_bytes are not looked at
+ * max_bytes  bound on total_bytes (job_max_bytes)
+ * field      written on failure: name of the field at fault, a constant
+ * Returns WIRE_OK, or why the job is refused. Thread: any; pure.
+ */
+enum wire_status shape_check(struct shape *out, const struct wire_request *h, size_t max_bytes,
+                             const char **field);
+
+/* Bytes of `n` with padding to WIRE_ALIGN. n is at most SIZE_MAX - 7. */
+static inline size_t wire_pad(size_t n)
+{
+    return (n + (WIRE_ALIGN - 1)) & ~(size_t)(WIRE_ALIGN - 1);
+}
+
+#endif

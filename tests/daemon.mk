@@ -1,0 +1,1 @@
+# Suites of this area; see local.mk.

@@ -1,0 +1,4 @@
+# Needs no Check: it also runs under qemu, where only the kernels are built.
+check_PROGRAMS += tests/test_kernels
+tests_test_kernels_SOURCES = tests/test_kernels.c
+tests_test_kernels_LDADD = $(KERN_LIBS)

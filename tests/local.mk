@@ -1,0 +1,20 @@
+# Suites, from simple to whole daemon, so that the first failure is the cause.
+
+TESTS += $(check_PROGRAMS) $(check_SCRIPTS)
+EXTRA_DIST += $(check_SCRIPTS) tests/suite.h
+
+include tests/kernels.mk
+if HAVE_CHECK
+include tests/core.mk
+include tests/memory.mk
+include tests/protocol.mk
+include tests/config.mk
+include tests/monitor.mk
+include tests/pipeline.mk
+include tests/client.mk
+include tests/daemon.mk
+endif
+
+TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/daemon $(CHECK_CFLAGS) \
+	$(UV_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(XXHASH_CFLAGS) $(SYSTEMD_CFLAGS)
+TEST_LIBS = $(DAEMON_LIBS) $(CHECK_LIBS)
