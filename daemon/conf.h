@@ -19,7 +19,7 @@ struct conf {
 #define CONF_FIELD_COUNT(name)  uint64_t name;
 #define CONF_FIELD_STRING(name) char name[CONF_STRING_MAX];
 #define CONF_FIELD_CHOICE(name) char name[CONF_STRING_MAX];
-#define PARAM(section, name, kind, def, min, max, when, flag, help) CONF_FIELD_##kind(name)
+#define PARAM(section, name, kind, def, min, max, when, help) CONF_FIELD_##kind(name)
 #include "params.def"
 #undef PARAM
 #undef CONF_FIELD_SIZE
@@ -48,8 +48,13 @@ int conf_check(const struct conf *c, char error[static CONF_ERROR_MAX]);
  * restart. */
 unsigned conf_apply_live(struct conf *c, const struct conf *fresh);
 
-/* The flag's parameter name for "--socket" and so on; NULL if there is none. */
+/* The parameter of "--socket-group" or "--socket-group=x"; NULL if there is none. */
 const char *conf_flag_param(const char *flag);
+
+/* Sets the parameter of the flag `arg`; the value follows an '=' or is `next` (NULL: no more
+ * arguments). Returns how many arguments it took, 0 if no parameter is called so, or -EINVAL. */
+int conf_set_flag(struct conf *c, char error[static CONF_ERROR_MAX], const char *arg,
+                  const char *next);
 
 void conf_print_help(FILE *out);   /* the options part of --help */
 void conf_print_sample(FILE *out); /* etc/simdd.conf */

@@ -18,6 +18,10 @@ libdaemon_a_SOURCES = \
 	daemon/clock.h \
 	daemon/conf.c \
 	daemon/conf.h \
+	daemon/conf_file.c \
+	daemon/conf_print.c \
+	daemon/conf_units.c \
+	daemon/conf_units.h \
 	daemon/connection.c \
 	daemon/connection.h \
 	daemon/cost.c \
@@ -50,7 +54,9 @@ libdaemon_a_SOURCES = \
 	daemon/monitor.h \
 	daemon/notify.c \
 	daemon/notify.h \
+	daemon/params.c \
 	daemon/params.def \
+	daemon/params.h \
 	daemon/pipeline.c \
 	daemon/pipeline.h \
 	daemon/pool.c \
