@@ -20,6 +20,13 @@
 struct client;
 struct connection;
 
+enum job_stage {
+    JOB_NEW,
+    JOB_DIGESTING, /* a worker computes its cache key */
+    JOB_BATCHED,
+    JOB_DONE
+};
+
 struct job {
     /* set by the connection, then read only */
     struct job *next; /* whoever holds the job chains it */
@@ -28,6 +35,8 @@ struct job {
     const _Atomic bool *gone;      /* true once nobody waits for the answer */
     struct client *client;
     uint64_t id;
+    char *json_id; /* owned (free): the id of a JSON request, NULL for none */
+    bool json;     /* to be answered by a line */
     uint64_t arrived_ns;
     uint64_t deadline_ns; /* 0: none */
     const struct kern_op_info *info;
@@ -39,18 +48,23 @@ struct job {
     size_t out_bytes;
     uint8_t op, backend, priority, cache_mode; /* enum kern_op, wire_* */
     uint8_t in_count;
+    bool arenas_used;   /* any of arenas[] is set */
+    size_t total_bytes; /* operands and result, as admission counts them */
 
     /* the pipeline's */
+    bool split;      /* worth several workers */
     bool keyed;      /* `key` is valid: the result goes into the cache */
     bool cached;     /* answered from the cache */
     uint16_t status; /* enum wire_status; written by the worker that runs it, then by the loop */
     uint32_t retry_after_us;
     uint32_t estimate_ns; /* saturates */
     struct buf *out_buf; /* owned: the result, unless it lies in arenas[KERN_IN_MAX]; for a keyed
-                          * arena job the copy that the cache keeps */
+                          * arena job the copy that the cache keeps, made by the worker */
+    enum job_stage stage;
     struct cache_key key;
     uint64_t work;
     uint64_t batched_ns, started_ns, ended_ns; /* left its batch; run began; run ended */
+    uint64_t busy_ns; /* worker time, if it was split */
     uint16_t isa;
 };
 
@@ -73,6 +87,9 @@ void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload);
  * Returns WIRE_OK, BAD_OFFSETS, or OVERLOADED when memory for the copy is refused.
  */
 enum wire_status job_check_offsets(struct pool_local *l, struct job *job);
+
+/* Returns owned: memory for the job's result, padded with zeros as the wire wants it; or NULL. */
+struct buf *job_result_new(struct pool_local *l, const struct job *job);
 
 static inline bool job_is_gone(const struct job *job)
 {

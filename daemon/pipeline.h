@@ -40,11 +40,12 @@ struct pipeline_rooms {
     struct monitor *monitor;
 };
 
-/* Creates the workers too (worker_count of them); the daemon's scheduler belongs to the pipeline. */
+/* Creates the workers too (worker_count of them); the scheduler belongs to the pipeline. */
 int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
                  const struct pipeline_limits *limits, unsigned worker_count, uint64_t spin_ns);
 
-/* All jobs must be done: see pipeline_in_flight(). Closes its handles; run the loop once after. */
+/* Ends the workers. All jobs must be done: see pipeline_in_flight(). Its handles close as the loop
+ * runs on, and its memory goes with the last of them. NULL is fine. */
 void pipeline_free(struct pipeline *p);
 
 void pipeline_set_limits(struct pipeline *p, const struct pipeline_limits *limits);
@@ -52,8 +53,16 @@ void pipeline_set_limits(struct pipeline *p, const struct pipeline_limits *limit
 /* Takes the job. job->done is called once, on the loop, perhaps before this returns. */
 void pipeline_submit(struct pipeline *p, struct job *job);
 
-/* Nothing more is to be read now: runs or hands out what waits. Called once per loop pass. */
+/* Nothing more is to be read now: runs or hands out what waits, and takes in what workers have
+ * finished. Called once per loop pass. */
 void pipeline_flush(struct pipeline *p);
+
+/* The loop is about to block. Returns false if workers have finished something meanwhile: then
+ * flush again first. After true, a worker that finishes wakes the loop. */
+bool pipeline_may_sleep(struct pipeline *p);
+
+/* The loop is awake: workers need not wake it. */
+void pipeline_awake(struct pipeline *p);
 
 /* Jobs submitted and not done. */
 size_t pipeline_in_flight(const struct pipeline *p);
@@ -66,8 +75,8 @@ struct scheduler *pipeline_scheduler(struct pipeline *p);
 /* Batches that ran on the loop instead of a worker. */
 uint64_t pipeline_inline_total(const struct pipeline *p);
 
-/* True if no worker has been stuck in one task since the last call while work waited: the
- * watchdog's question. */
+/* False if tasks were out at the last call, still are, and no worker finished anything in between:
+ * the watchdog's question. */
 bool pipeline_made_progress(struct pipeline *p);
 
 #endif

@@ -1,0 +1,497 @@
+/* The loop's part of the pipeline.
+ *
+ *   submit: admission -> result memory -> cache? -> batch, or straight to a worker if large
+ *   flush:  batches that cost less than a wake-up run here, others go when a worker is free
+ *   finish: what workers hand back is counted, cached and answered
+ *
+ * At most tasks_max batches are in the scheduler; the rest waits in admission, where clients take
+ * turns. Results for inline answers are allocated before the job runs, so that a lack of memory is
+ * an early answer and never a half-done job.
+ */
+#include "config.h"
+
+#include "pipeline_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* What a job costs besides its kernel: call, plan, checks. */
+enum { JOB_OVERHEAD_NS = 15 };
+
+/* Batches per worker that may be out: one running, one ready when it ends. */
+enum { TASKS_PER_WORKER = 2 };
+
+/* Operands up to this are digested, and results copied, by the loop: some 5 us. */
+enum { LOOP_BYTES_MAX = 64 * 1024 };
+
+/* A result is worth a lookup if computing it takes several times what digesting it does. */
+enum { DIGEST_PS_PER_BYTE = 100, DIGEST_FIXED_NS = 200, CACHE_GAIN = 4, CACHE_MIN_NS = 5000 };
+
+/* ---- the end of a job ---- */
+
+static void count_done(struct pipeline *p, struct job *job, uint64_t ran_ns)
+{
+    struct monitor_thread *t = monitor_loop(p->rooms.monitor);
+    switch (job->status) {
+    case WIRE_OK:
+        monitor_add(t, MONITOR_jobs_done, 1);
+        monitor_bump(&t->op_jobs[job->op], 1);
+        monitor_bump(&t->op_run_ns[job->op], ran_ns);
+        monitor_bump(&t->op_work[job->op], job->work);
+        break;
+    case WIRE_CANCELLED:
+        monitor_add(t, MONITOR_jobs_cancelled, 1);
+        break;
+    default:
+        monitor_add(t, MONITOR_jobs_failed, 1);
+    }
+    if (job->started_ns != 0) {
+        monitor_observe(t, MONITOR_STAGE_batch, job->batched_ns - job->arrived_ns);
+        monitor_observe(t, MONITOR_STAGE_queue, job->started_ns - job->batched_ns);
+        monitor_observe(t, MONITOR_STAGE_run, job->ended_ns - job->started_ns);
+    }
+}
+
+/* An admitted job is over. */
+static void job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns)
+{
+    count_done(p, job, ran_ns);
+    if (job->keyed && !job->cached && job->status == WIRE_OK && job->out_buf != NULL)
+        (void)cache_put(p->rooms.cache, job->key, job->out_buf, job->out_bytes);
+    admission_leave(p->rooms.admission, job->client, job->total_bytes, ran_ns);
+    job->stage = JOB_DONE;
+    p->in_flight--;
+    job->done(job);
+}
+
+static void job_fail(struct pipeline *p, struct job *job, enum wire_status status)
+{
+    job->status = (uint16_t)status;
+    job_finish(p, job, 0);
+}
+
+/* A job that was never admitted. */
+static void job_refuse(struct pipeline *p, struct job *job, enum wire_status status)
+{
+    monitor_add(monitor_loop(p->rooms.monitor), MONITOR_jobs_refused, 1);
+    job->status = (uint16_t)status;
+    job->stage = JOB_DONE;
+    job->done(job);
+}
+
+/* All jobs of a batch have run. */
+static void batch_finish(struct pipeline *p, struct batch *batch)
+{
+    /* A split job has no company, and took more worker time than time. */
+    uint64_t ran_ns = batch->first->split ? batch->first->busy_ns
+                                          : batch->ended_ns - batch->started_ns;
+    uint64_t work = 0;
+    uint64_t share_ns = ran_ns / batch->count;
+    struct job *next;
+    for (struct job *job = batch->first; job != NULL; job = next) {
+        next = job->next;
+        if (job->status == WIRE_OK)
+            work += job->work;
+        job->started_ns = batch->started_ns;
+        job->ended_ns = batch->ended_ns;
+        job_finish(p, job, share_ns);
+    }
+    uint64_t overhead_ns = (uint64_t)batch->count * JOB_OVERHEAD_NS;
+    if (work > 0 && ran_ns > overhead_ns)
+        cost_learn(&p->cost, (enum kern_op)batch->op, work, ran_ns - overhead_ns);
+    batch_free(p->rooms.batcher, batch);
+}
+
+/* ---- to the workers ---- */
+
+static void tasks_dispatch(struct pipeline *p)
+{
+    struct batch *batch;
+    while (p->tasks_out < p->tasks_max &&
+           (batch = admission_next(p->rooms.admission)) != NULL) {
+        batch->owner = p;
+        batch->task.run = pipeline_task;
+        p->tasks_out++;
+        /* Turns were taken in admission; short errands go first, since a job waits behind each. */
+        enum sched_lane lane = batch->errand == BATCH_RUN ? SCHED_LANE_NORMAL : SCHED_LANE_HIGH;
+        int err = sched_submit(p->scheduler, &batch->task, lane);
+        assert(err == 0); /* a lane holds tasks_max */
+        (void)err;
+    }
+}
+
+static void batch_leave(struct pipeline *p, struct batch *batch)
+{
+    uint64_t now = clock_ns();
+    for (struct job *job = batch->first; job != NULL; job = job->next)
+        job->batched_ns = now;
+    if (batch->errand == BATCH_RUN && batch->estimate_ns <= p->limits.inline_max_ns) {
+        p->inline_total++;
+        pipeline_run_inline(p, batch);
+        batch_finish(p, batch);
+        return;
+    }
+    admission_queue(p->rooms.admission, batch);
+    tasks_dispatch(p);
+}
+
+/* Sends one job to a worker by itself. */
+static void job_send(struct pipeline *p, struct job *job, enum batch_errand errand)
+{
+    struct batch *batch = batch_of_one(p->rooms.batcher, job, errand);
+    if (batch == NULL) {
+        job_fail(p, job, WIRE_OUT_OF_MEMORY);
+        return;
+    }
+    if (errand != BATCH_RUN)
+        batch->estimate_ns = job->total_bytes * DIGEST_PS_PER_BYTE / 1000;
+    batch_leave(p, batch);
+}
+
+static void job_batch(struct pipeline *p, struct job *job)
+{
+    job->stage = JOB_BATCHED;
+    /* Too large to run here however small its company, so waiting for some is no use. */
+    if (job->estimate_ns > p->limits.inline_max_ns) {
+        job->split = job->estimate_ns > p->limits.split_min_ns && p->worker_count > 1;
+        job_send(p, job, BATCH_RUN);
+        return;
+    }
+    struct batch *full;
+    if (batch_add(p->rooms.batcher, job, &full) < 0)
+        job_fail(p, job, WIRE_OUT_OF_MEMORY);
+    else if (full != NULL)
+        batch_leave(p, full);
+}
+
+/* ---- the cache ---- */
+
+static bool cache_is_worth(const struct job *job)
+{
+    /* A result with gaps between its rows would carry the gaps along. */
+    if (job->info->family == KERN_matmul && job->args.u.matmul.ldc != job->args.u.matmul.n)
+        return false;
+    if (job->cache_mode != WIRE_CACHE_AUTO)
+        return job->cache_mode == WIRE_CACHE_ALWAYS;
+    uint64_t digest_ns = DIGEST_FIXED_NS + job->total_bytes * DIGEST_PS_PER_BYTE / 1000;
+    return job->estimate_ns > CACHE_MIN_NS && job->estimate_ns / CACHE_GAIN > digest_ns;
+}
+
+/* The job's key is known. */
+static void job_look_up(struct pipeline *p, struct job *job)
+{
+    size_t bytes;
+    struct buf *hit = cache_get(p->rooms.cache, job->key, &bytes);
+    job->keyed = true;
+    if (hit == NULL) {
+        job_batch(p, job);
+        return;
+    }
+    assert(bytes == job->out_bytes); /* the key covers the shape */
+    job->cached = true;
+    buf_put(p->rooms.local, job->out_buf);
+    job->out_buf = hit;
+    if (job->arenas[KERN_IN_MAX] != NULL) {
+        if (bytes > LOOP_BYTES_MAX) {
+            job_send(p, job, BATCH_COPY);
+            return;
+        }
+        memcpy(job->args.out, hit->data, bytes);
+    }
+    job->status = WIRE_OK;
+    job_finish(p, job, 0);
+}
+
+static void job_consider_cache(struct pipeline *p, struct job *job)
+{
+    if (!cache_is_worth(job)) {
+        cache_bypass(p->rooms.cache);
+        job_batch(p, job);
+    } else if (job->total_bytes <= LOOP_BYTES_MAX) {
+        job->key = digest_job(&p->digest, client_uid(job->client), job);
+        job_look_up(p, job);
+    } else {
+        job->stage = JOB_DIGESTING;
+        job_send(p, job, BATCH_DIGEST);
+    }
+}
+
+/* ---- the loop's calls ---- */
+
+/* Memory for an answer that carries its result. */
+static bool job_take_result(struct pipeline *p, struct job *job)
+{
+    if (job->arenas[KERN_IN_MAX] != NULL)
+        return true;
+    job->out_buf = job_result_new(p->rooms.local, job);
+    if (job->out_buf == NULL)
+        return false;
+    job->args.out = job->out_buf->data;
+    return true;
+}
+
+void pipeline_submit(struct pipeline *p, struct job *job)
+{
+    if (p->draining) {
+        job_refuse(p, job, WIRE_SHUTTING_DOWN);
+        return;
+    }
+    if (job->backend == WIRE_BACKEND_WASM) {
+        job_refuse(p, job, WIRE_NO_BACKEND);
+        return;
+    }
+    enum wire_status status = admission_enter(p->rooms.admission, job->client, job->total_bytes,
+                                              &job->retry_after_us);
+    if (status != WIRE_OK) {
+        job_refuse(p, job, status);
+        return;
+    }
+    monitor_add(monitor_loop(p->rooms.monitor), MONITOR_jobs_accepted, 1);
+    p->in_flight++;
+    if (!job_take_result(p, job)) {
+        job->retry_after_us = 10000;
+        job_fail(p, job, WIRE_OVERLOADED);
+        return;
+    }
+    uint64_t ns = JOB_OVERHEAD_NS + cost_estimate_ns(&p->cost, (enum kern_op)job->op, job->work);
+    job->estimate_ns = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
+    job->isa = (uint16_t)p->rooms.native->isa;
+    job_consider_cache(p, job);
+}
+
+static void batch_return(struct pipeline *p, struct batch *batch)
+{
+    struct job *job = batch->first;
+    p->tasks_out--;
+    switch (batch->errand) {
+    case BATCH_RUN:
+        batch_finish(p, batch);
+        break;
+    case BATCH_DIGEST:
+        batch_free(p->rooms.batcher, batch);
+        job_look_up(p, job);
+        break;
+    case BATCH_COPY:
+        job->status = WIRE_OK;
+        batch_free(p->rooms.batcher, batch);
+        job_finish(p, job, 0);
+        break;
+    }
+}
+
+static void close_batches(struct pipeline *p)
+{
+    uint64_t now = 0;
+    struct batch *next;
+    for (struct batch *b = batch_oldest(p->rooms.batcher); b != NULL; b = next) {
+        next = b->next;
+        enum batch_cause cause = BATCH_IDLE;
+        if (b->estimate_ns > p->limits.inline_max_ns && !sched_has_idle(p->scheduler)) {
+            now = now == 0 ? clock_ns() : now;
+            if (now < batch_deadline_ns(p->rooms.batcher))
+                continue;
+            cause = BATCH_AGE;
+        }
+        batch_close(p->rooms.batcher, b, cause);
+        batch_leave(p, b);
+    }
+}
+
+static void age_timer_fired(uv_timer_t *timer)
+{
+    pipeline_flush(timer->data);
+}
+
+void pipeline_flush(struct pipeline *p)
+{
+    struct batch *batch;
+    while ((batch = ring_mpmc_pop(p->finished)) != NULL)
+        batch_return(p, batch);
+    close_batches(p);
+    tasks_dispatch(p);
+
+    /* Batches still open wait for a busy worker; its end, or this timer, comes first. libuv counts
+     * in milliseconds, so a batch may be that much older than batch_max_delay. */
+    if (batch_oldest(p->rooms.batcher) != NULL && !uv_is_active((uv_handle_t *)&p->age_timer))
+        uv_timer_start(&p->age_timer, age_timer_fired, 1, 0);
+}
+
+bool pipeline_may_sleep(struct pipeline *p)
+{
+    /* acq_rel: pairs with the exchange in hand_back(), which tells how. */
+    atomic_exchange_explicit(&p->sleeping, true, memory_order_acq_rel);
+    if (ring_mpmc_is_empty(p->finished))
+        return true;
+    pipeline_awake(p);
+    return false;
+}
+
+void pipeline_awake(struct pipeline *p)
+{
+    /* relaxed: a worker that still sees true sends a wake-up too many, which is read and dropped */
+    atomic_store_explicit(&p->sleeping, false, memory_order_relaxed);
+}
+
+static void wake_read(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    struct pipeline *p = poll->data;
+    uint64_t count;
+    ssize_t got = read(p->wake_fd, &count, sizeof(count));
+    (void)got; /* the pass's flush takes in what was finished */
+}
+
+size_t pipeline_in_flight(const struct pipeline *p)
+{
+    return p->in_flight;
+}
+
+void pipeline_drain(struct pipeline *p)
+{
+    p->draining = true;
+}
+
+struct scheduler *pipeline_scheduler(struct pipeline *p)
+{
+    return p->scheduler;
+}
+
+uint64_t pipeline_inline_total(const struct pipeline *p)
+{
+    return p->inline_total;
+}
+
+bool pipeline_made_progress(struct pipeline *p)
+{
+    uint64_t steps = 0;
+    for (unsigned i = 0; i < p->worker_count; i++)
+        steps += atomic_load_explicit(&p->workers[i].steps, memory_order_relaxed);
+    bool stuck = p->tasks_seen && p->tasks_out > 0 && steps == p->steps_seen;
+    p->steps_seen = steps;
+    p->tasks_seen = p->tasks_out > 0;
+    return !stuck;
+}
+
+void pipeline_set_limits(struct pipeline *p, const struct pipeline_limits *limits)
+{
+    p->limits = *limits;
+}
+
+/* ---- life ---- */
+
+static void pipeline_destroy(struct pipeline *p)
+{
+    sched_free(p->scheduler);
+    if (p->workers != NULL) {
+        for (unsigned i = 0; i < p->worker_count; i++)
+            pool_local_free(p->workers[i].local);
+        free(p->workers);
+    }
+    ring_mpmc_free(p->finished);
+    if (p->wake_fd >= 0)
+        close(p->wake_fd);
+    free(p);
+}
+
+static void handle_closed(uv_handle_t *handle)
+{
+    struct pipeline *p = handle->data;
+    if (--p->open_handles == 0)
+        pipeline_destroy(p);
+}
+
+static int workers_new(struct pipeline *p)
+{
+    size_t bytes = p->worker_count * sizeof(*p->workers);
+    p->workers = aligned_alloc(_Alignof(struct pipeline_worker), bytes);
+    if (p->workers == NULL)
+        return -ENOMEM;
+    memset(p->workers, 0, bytes);
+    for (unsigned i = 0; i < p->worker_count; i++) {
+        int err = pool_local_new(&p->workers[i].local, p->rooms.pool);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int handles_start(struct pipeline *p)
+{
+    int err = uv_poll_init(p->rooms.loop, &p->wake_poll, p->wake_fd);
+    if (err < 0)
+        return err;
+    p->wake_poll.data = p;
+    p->open_handles++;
+    err = uv_timer_init(p->rooms.loop, &p->age_timer);
+    assert(err == 0); /* it only fills the handle */
+    p->age_timer.data = p;
+    p->open_handles++;
+    err = uv_poll_start(&p->wake_poll, UV_READABLE, wake_read);
+    /* Neither keeps the loop alive: the daemon decides when it ends. */
+    uv_unref((uv_handle_t *)&p->wake_poll);
+    uv_unref((uv_handle_t *)&p->age_timer);
+    return err;
+}
+
+int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
+                 const struct pipeline_limits *limits, unsigned worker_count, uint64_t spin_ns)
+{
+    struct pipeline *p = aligned_alloc(_Alignof(struct pipeline), sizeof(*p));
+    if (p == NULL)
+        return -ENOMEM;
+    memset(p, 0, sizeof(*p));
+    p->rooms = *rooms;
+    p->limits = *limits;
+    p->worker_count = worker_count;
+    p->tasks_max = (size_t)worker_count * TASKS_PER_WORKER;
+    cost_init(&p->cost);
+
+    struct sched_config cfg = {
+        .worker_count = worker_count,
+        .injector_capacity = p->tasks_max,
+        .spin_ns = spin_ns,
+    };
+    int err = 0;
+    p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (p->wake_fd < 0)
+        err = -errno;
+    if (err == 0)
+        err = digest_init(&p->digest);
+    if (err == 0)
+        err = ring_mpmc_new(&p->finished, p->tasks_max);
+    if (err == 0)
+        err = workers_new(p);
+    if (err == 0)
+        err = sched_new(&p->scheduler, &cfg);
+    if (err == 0)
+        err = handles_start(p);
+    if (err < 0) {
+        pipeline_free(p);
+        return err;
+    }
+    *out = p;
+    return 0;
+}
+
+void pipeline_free(struct pipeline *p)
+{
+    if (p == NULL)
+        return;
+    assert(p->in_flight == 0);
+    if (p->open_handles == 0) {
+        pipeline_destroy(p);
+        return;
+    }
+    sched_free(p->scheduler); /* now: a worker must not wake a loop that has gone */
+    p->scheduler = NULL;
+    uv_close((uv_handle_t *)&p->wake_poll, handle_closed);
+    if (p->open_handles > 1)
+        uv_close((uv_handle_t *)&p->age_timer, handle_closed);
+}

@@ -1,0 +1,52 @@
+/* What pipeline.c (the loop's part) and pipeline_run.c (the workers' part) share. */
+#ifndef DAEMON_PIPELINE_PRIV_H
+#define DAEMON_PIPELINE_PRIV_H
+
+#include <stdatomic.h>
+
+#include "cost.h"
+#include "digest.h"
+#include "pipeline.h"
+#include "ring.h"
+
+/* One worker's own: written by its thread. */
+struct pipeline_worker {
+    _Alignas(64) struct pool_local *local;
+    _Atomic uint64_t steps; /* jobs and ranges run; the watchdog reads it */
+};
+
+struct pipeline {
+    /* the loop */
+    struct pipeline_rooms rooms;
+    struct pipeline_limits limits;
+    struct cost cost;
+    size_t in_flight;   /* jobs */
+    size_t tasks_out;   /* batches in the scheduler or on their way back */
+    size_t tasks_max;   /* more wait in admission, where turns are taken */
+    uint64_t inline_total;
+    uint64_t steps_seen; /* at the last pipeline_made_progress() */
+    bool tasks_seen;
+    bool draining;
+    unsigned open_handles;
+    uv_timer_t age_timer;
+    uv_poll_t wake_poll;
+
+    /* fixed after pipeline_new() */
+    struct scheduler *scheduler;
+    struct ring_mpmc *finished; /* batches, from workers to the loop */
+    struct digest digest;
+    unsigned worker_count;
+    int wake_fd;
+    struct pipeline_worker *workers;
+
+    /* shared */
+    _Alignas(64) _Atomic bool sleeping; /* the loop blocks, or is about to */
+};
+
+/* The task of a batch: runs its errand, then hands it to the loop. On a worker. */
+void pipeline_task(struct sched_worker *w, struct sched_task *task);
+
+/* Runs a batch where it stands, on the loop. */
+void pipeline_run_inline(struct pipeline *p, struct batch *batch);
+
+#endif

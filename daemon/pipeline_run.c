@@ -1,0 +1,224 @@
+/* The workers' part of the pipeline: running, digesting and copying.
+ *
+ * A job estimated above split_min is offered to the other workers range by range; any other runs
+ * through on the worker that took its batch. Scratch memory comes from the running thread's part
+ * of the pool for each range, since a worker that waits for its thieves may run another job's
+ * range meanwhile.
+ */
+#include "config.h"
+
+#include "pipeline_priv.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+/* A range worth handing over: well above the cost of a steal and of taking scratch memory. */
+enum { RANGE_NS = 100000 };
+
+/* One job being run by several workers. */
+struct split {
+    struct pipeline *p;
+    struct job *job;
+    const struct kern_plan *plan;
+    void *shared;
+    uint32_t phase;
+    /* any worker */
+    _Atomic uint32_t status;  /* a failure, if there was one */
+    _Atomic uint64_t busy_ns; /* sum over all ranges */
+};
+
+static void worker_step(struct pipeline_worker *me)
+{
+    /* relaxed: only this worker writes it, and the watchdog may see it late */
+    atomic_store_explicit(&me->steps,
+                          atomic_load_explicit(&me->steps, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t end)
+{
+    struct split *split = ctx;
+    struct pipeline *p = split->p;
+    unsigned index = sched_worker_index(w);
+    struct pipeline_worker *me = &p->workers[index];
+
+    worker_step(me);
+    /* relaxed, here and below: a late look costs one range more; sched_for() orders the end. */
+    if (atomic_load_explicit(&split->status, memory_order_relaxed) != WIRE_OK)
+        return;
+    if (job_is_gone(split->job)) {
+        atomic_store_explicit(&split->status, WIRE_CANCELLED, memory_order_relaxed);
+        return;
+    }
+    void *scratch = NULL;
+    if (split->plan->scratch_bytes > 0) {
+        scratch = pool_take(me->local, split->plan->scratch_bytes);
+        if (scratch == NULL) {
+            atomic_store_explicit(&split->status, WIRE_OUT_OF_MEMORY, memory_order_relaxed);
+            return;
+        }
+    }
+    struct kern_part part = {.phase = split->phase,
+                             .begin = begin,
+                             .end = end,
+                             .shared = split->shared,
+                             .scratch = scratch};
+    uint64_t start_ns = clock_ns();
+    enum wire_status status = p->rooms.native->run(p->rooms.native, index,
+                                                   (enum kern_op)split->job->op,
+                                                   &split->job->args, &part);
+    atomic_fetch_add_explicit(&split->busy_ns, clock_ns() - start_ns, memory_order_relaxed);
+    if (status != WIRE_OK)
+        atomic_store_explicit(&split->status, (uint32_t)status, memory_order_relaxed);
+    pool_give(me->local, scratch, split->plan->scratch_bytes);
+}
+
+/* So many units that a range takes about RANGE_NS. */
+static size_t range_grain(const struct job *job, const struct kern_plan *plan, size_t units)
+{
+    uint64_t phase_ns = job->estimate_ns / plan->phase_count + 1;
+    uint64_t grain = (uint64_t)units * RANGE_NS / phase_ns;
+    return grain < 1 ? 1 : grain > units ? units : (size_t)grain;
+}
+
+static enum wire_status run_split(struct pipeline *p, struct sched_worker *w, struct job *job,
+                                  const struct kern_plan *plan, void *shared)
+{
+    enum kern_op op = (enum kern_op)job->op;
+    struct split split = {.p = p, .job = job, .plan = plan, .shared = shared};
+    for (uint32_t phase = 0; phase < plan->phase_count; phase++) {
+        split.phase = phase;
+        size_t units = kern_phase_units(op, p->rooms.native->isa, &job->args, phase);
+        sched_for(w, units, range_grain(job, plan, units), split_range, &split);
+        if (atomic_load_explicit(&split.status, memory_order_relaxed) != WIRE_OK)
+            break;
+    }
+    job->busy_ns = atomic_load_explicit(&split.busy_ns, memory_order_relaxed);
+    return (enum wire_status)atomic_load_explicit(&split.status, memory_order_relaxed);
+}
+
+static enum wire_status run_whole(struct pipeline *p, unsigned worker, struct job *job,
+                                  const struct kern_plan *plan, void *shared, void *scratch)
+{
+    enum kern_op op = (enum kern_op)job->op;
+    struct backend *b = p->rooms.native;
+    for (uint32_t phase = 0; phase < plan->phase_count; phase++) {
+        struct kern_part part = {.phase = phase,
+                                 .end = kern_phase_units(op, b->isa, &job->args, phase),
+                                 .shared = shared,
+                                 .scratch = scratch};
+        enum wire_status status = b->run(b, worker, op, &job->args, &part);
+        if (status != WIRE_OK)
+            return status;
+    }
+    return WIRE_OK;
+}
+
+/* The gaps behind the rows of an inline result are zero, not what the pool left there. */
+static void clear_gaps(struct job *job)
+{
+    if (job->info->family == KERN_matmul && job->arenas[KERN_IN_MAX] == NULL &&
+        job->args.u.matmul.ldc != job->args.u.matmul.n)
+        memset(job->args.out, 0, job->out_bytes);
+}
+
+/* The copy that the cache keeps of a result that lies in an arena. Without memory for it the
+ * result is just not kept. */
+static void keep_copy(struct pool_local *local, struct job *job)
+{
+    if (!job->keyed || job->arenas[KERN_IN_MAX] == NULL)
+        return;
+    job->out_buf = job_result_new(local, job);
+    if (job->out_buf != NULL)
+        memcpy(job->out_buf->data, job->args.out, job->out_bytes);
+}
+
+/* w: NULL on the loop. */
+static enum wire_status run_job(struct pipeline *p, struct sched_worker *w,
+                                struct pool_local *local, struct job *job)
+{
+    if (job_is_gone(job))
+        return WIRE_CANCELLED;
+    if (job->deadline_ns != 0 && clock_ns() > job->deadline_ns)
+        return WIRE_DEADLINE_EXCEEDED;
+
+    struct kern_plan plan;
+    kern_plan(&plan, (enum kern_op)job->op, p->rooms.native->isa, &job->args);
+    clear_gaps(job);
+
+    enum wire_status status = WIRE_OUT_OF_MEMORY;
+    void *shared = NULL, *scratch = NULL;
+    bool split = w != NULL && job->split;
+    if (plan.shared_bytes > 0 && (shared = pool_take(local, plan.shared_bytes)) == NULL)
+        goto out;
+    if (split) {
+        status = run_split(p, w, job, &plan, shared);
+    } else {
+        if (plan.scratch_bytes > 0 && (scratch = pool_take(local, plan.scratch_bytes)) == NULL)
+            goto out;
+        status = run_whole(p, w == NULL ? 0 : sched_worker_index(w), job, &plan, shared, scratch);
+    }
+    if (status == WIRE_OK)
+        keep_copy(local, job);
+out:
+    pool_give(local, scratch, plan.scratch_bytes);
+    pool_give(local, shared, plan.shared_bytes);
+    return status;
+}
+
+static void run_jobs(struct pipeline *p, struct sched_worker *w, struct pool_local *local,
+                     struct batch *batch)
+{
+    for (struct job *job = batch->first; job != NULL; job = job->next)
+        job->status = (uint16_t)run_job(p, w, local, job);
+}
+
+void pipeline_run_inline(struct pipeline *p, struct batch *batch)
+{
+    batch->started_ns = clock_ns();
+    run_jobs(p, NULL, p->rooms.local, batch);
+    batch->ended_ns = clock_ns();
+}
+
+/* Hands a batch back. Only the first worker that finds the loop asleep pays for waking it. */
+static void hand_back(struct pipeline *p, struct batch *batch)
+{
+    /* The ring holds tasks_max batches, and no more are ever out. */
+    while (ring_mpmc_push(p->finished, batch) < 0)
+        ;
+    /* acq_rel: the push above is visible to whoever sees this exchange. Pairs with the exchange in
+     * pipeline_may_sleep(): in their one order, either the loop's comes later and it finds the
+     * batch in the ring, or ours does and we find it asleep. */
+    if (atomic_exchange_explicit(&p->sleeping, false, memory_order_acq_rel)) {
+        uint64_t one = 1;
+        ssize_t wrote = write(p->wake_fd, &one, sizeof(one));
+        (void)wrote; /* fails only when the counter is at its end, and then the loop wakes too */
+    }
+}
+
+void pipeline_task(struct sched_worker *w, struct sched_task *task)
+{
+    struct batch *batch = (struct batch *)task;
+    struct pipeline *p = batch->owner;
+    struct pipeline_worker *me = &p->workers[sched_worker_index(w)];
+    struct job *job = batch->first;
+
+    worker_step(me);
+    batch->started_ns = clock_ns();
+    switch (batch->errand) {
+    case BATCH_RUN:
+        run_jobs(p, w, me->local, batch);
+        break;
+    case BATCH_DIGEST:
+        job->key = digest_job(&p->digest, client_uid(job->client), job);
+        break;
+    case BATCH_COPY:
+        memcpy(job->args.out, job->out_buf->data, job->out_bytes);
+        break;
+    }
+    batch->ended_ns = clock_ns();
+    hand_back(p, batch);
+}
