@@ -8,6 +8,11 @@
 #include "kernels/kern.h"
 #include "wire.h"
 
+enum {
+    SHAPE_MATMUL_U8_K_MAX = 33000, /* beyond it a sum of products may not fit i32 */
+    SHAPE_CONV2D_KERNEL_MAX = 1023 /* rows and columns of a kernel */
+};
+
 struct shape {
     const struct kern_op_info *info;
     struct kern_args args; /* dimensions and parameters; all pointers NULL */
@@ -22,7 +27,8 @@ struct shape {
  * Works out and checks the shape of a job from its header, not its payload.
  * h          magic, version, type and payload_bytes are not looked at
  * max_bytes  bound on total_bytes (job_max_bytes)
- * field      written on failure: name of the field at fault, a constant
+ * field      written on failure: name of the field at fault, a constant; NULL if it is the job as
+ *            a whole
  * Returns WIRE_OK, or why the job is refused. Thread: any; pure.
  */
 enum wire_status shape_check(struct shape *out, const struct wire_request *h, size_t max_bytes,
