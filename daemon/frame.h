@@ -13,7 +13,7 @@ struct frame_reject {
 };
 
 enum frame_result {
-    FRAME_NEED_MORE, /* fewer than WIRE_HEADER_BYTES */
+    FRAME_NEED_MORE, /* fewer than WIRE_HEADER_BYTES, and the magic is right so far */
     FRAME_OK,
     FRAME_REJECTED,  /* the header is bad: answer, skip payload_bytes, go on */
     FRAME_FATAL      /* the stream cannot be followed: answer and close */
@@ -22,12 +22,15 @@ enum frame_result {
 /**
  * Reads one header: magic, version, type, flags, payload length (a multiple of 8, at most
  * max_payload_bytes, fitting the type), and that fields of no use to the type are 0.
+ * A wrong magic is FATAL from its first byte on; fields that have not arrived read as 0.
  * out is written unless NEED_MORE; why on REJECTED and FATAL. Does not look at a job's shape.
  */
 enum frame_result frame_parse(struct wire_request *out, struct frame_reject *why,
                               const uint8_t *p, size_t p_bytes, uint64_t max_payload_bytes);
 
-/* The references of an arena job: fields checked, `count` of them from payload. */
+/* The references of an arena job: `count` of them (1 to KERN_IN_MAX + 1) from its payload of
+ * p_bytes, the last one the result's. Checks what needs no arena: zero fields, alignment, that
+ * only a result is WIRE_INLINE. Bounds and overlap are the caller's. */
 enum wire_status frame_parse_refs(struct wire_ref *refs, size_t count, const uint8_t *p,
                                   size_t p_bytes, const char **field);
 
