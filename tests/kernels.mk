@@ -1,4 +1,10 @@
 # Needs no Check: it also runs under qemu, where only the kernels are built.
 check_PROGRAMS += tests/test_kernels
-tests_test_kernels_SOURCES = tests/test_kernels.c
+tests_test_kernels_SOURCES = \
+	tests/kernels_case.c \
+	tests/kernels_case.h \
+	tests/kernels_conv2d.c \
+	tests/kernels_elements.c \
+	tests/kernels_matmul.c \
+	tests/test_kernels.c
 tests_test_kernels_LDADD = $(KERN_LIBS)
