@@ -51,7 +51,9 @@ libkern_a_SOURCES = \
 	kernels/kern.h \
 	kernels/ops.def \
 	kernels/plan.c \
-	kernels/plan.h
+	kernels/plan.h \
+	kernels/plan_conv2d.c \
+	kernels/plan_matmul.c
 libkern_a_CFLAGS = $(KERN_CFLAGS)
 
 # The references twice: with fused multiply-adds, and with split ones.

@@ -1,8 +1,8 @@
 /* The vector vocabulary: what a kernel may say, whatever the ISA.
  *
  * KERN_ISA (sse4, avx2, avx512, neon) chooses one header of isa/, which defines all of it as
- * static inline functions; raw intrinsics live there alone. KERN_FN(add_f32) is the kernel's symbol,
- * kern_add_f32_avx2 for instance.
+ * static inline functions; raw intrinsics live there alone. KERN_FN(add_f32) is the kernel's
+ * symbol, kern_add_f32_avx2 for instance.
  *
  * Each header of isa/ has the same sections in the same order: shape, memory, f32, i32, u8, i16,
  * u64, conversions. A new word goes into the same section of all of them, with the same meaning.
