@@ -37,6 +37,13 @@ libdaemon_a_SOURCES = \
 	daemon/frame.h \
 	daemon/http.c \
 	daemon/http.h \
+	daemon/http_accept.c \
+	daemon/http_accept.h \
+	daemon/http_guard.c \
+	daemon/http_guard.h \
+	daemon/http_listen.c \
+	daemon/http_mhd.c \
+	daemon/http_mhd.h \
 	daemon/injector.c \
 	daemon/injector.h \
 	daemon/job.c \
@@ -45,13 +52,18 @@ libdaemon_a_SOURCES = \
 	daemon/json_job.h \
 	daemon/listener.c \
 	daemon/listener.h \
+	daemon/listener_bind.c \
 	daemon/log.c \
 	daemon/log.h \
+	daemon/metrics.c \
+	daemon/metrics.def \
 	daemon/metrics.h \
 	daemon/metrics_json.c \
 	daemon/metrics_text.c \
 	daemon/monitor.c \
 	daemon/monitor.h \
+	daemon/monitor_process.c \
+	daemon/monitor_process.h \
 	daemon/notify.c \
 	daemon/notify.h \
 	daemon/params.c \
