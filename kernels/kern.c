@@ -1,4 +1,4 @@
-/* The tables: what ops.def says about each op, and which function computes it on each ISA.
+/* The tables: which function computes each op on each ISA.
  *
  * Everything here is constant. Tables of other architectures do not exist in a build, and
  * kern_table() answers NULL for them. */
@@ -6,28 +6,7 @@
 
 #include "kern.h"
 
-#include <errno.h>
-#include <string.h>
-
 #include "cpu.h"
-
-static const struct kern_op_info op_infos[KERN_OP_END] = {
-#define OP(id, op, fam, ty_in, ty_out, tolerance, ps, line)                                        \
-    [id] = {.name = #op,                                                                           \
-            .help = line,                                                                          \
-            .family = KERN_##fam,                                                                  \
-            .in = KERN_##ty_in,                                                                    \
-            .out = KERN_##ty_out,                                                                  \
-            .ps_per_work = ps},
-#include "ops.def"
-#undef OP
-};
-
-static const char *const isa_names[KERN_ISA_COUNT] = {
-#define X(upper, lower) [KERN_ISA_##upper] = #lower,
-    KERN_ISAS(X)
-#undef X
-};
 
 #define OP(id, name, ...)                                                                          \
     kern_fn kern_##name##_ref, kern_##name##_ref_split, kern_##name##_sse4, kern_##name##_avx2,    \
@@ -86,52 +65,6 @@ static const struct kern_table *const tables[KERN_ISA_COUNT] = {
     [KERN_ISA_NEON] = &table_neon,
 #endif
 };
-
-const struct kern_op_info *kern_op_info(unsigned op)
-{
-    return op < KERN_OP_END && op_infos[op].name != NULL ? &op_infos[op] : NULL;
-}
-
-enum kern_op kern_op_find(const char *name, size_t name_bytes)
-{
-    for (unsigned op = 0; op < KERN_OP_END; op++) {
-        const char *known = op_infos[op].name;
-        if (known != NULL && strlen(known) == name_bytes && memcmp(known, name, name_bytes) == 0)
-            return (enum kern_op)op;
-    }
-    return KERN_OP_NONE;
-}
-
-size_t kern_type_bytes(enum kern_type type)
-{
-    switch (type) {
-    case KERN_u8:
-        return 1;
-    case KERN_f32:
-    case KERN_i32:
-    case KERN_u32:
-        return 4;
-    case KERN_u64:
-        return 8;
-    }
-    return 0;
-}
-
-const char *kern_isa_name(enum kern_isa isa)
-{
-    return isa < KERN_ISA_COUNT ? isa_names[isa] : "unknown";
-}
-
-int kern_isa_find(enum kern_isa *isa, const char *name)
-{
-    for (unsigned i = 0; i < KERN_ISA_COUNT; i++) {
-        if (strcmp(name, isa_names[i]) == 0) {
-            *isa = (enum kern_isa)i;
-            return 0;
-        }
-    }
-    return -EINVAL;
-}
 
 const struct kern_table *kern_table(enum kern_isa isa)
 {

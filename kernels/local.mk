@@ -49,6 +49,7 @@ libkern_a_SOURCES = \
 	kernels/cpu.h \
 	kernels/kern.c \
 	kernels/kern.h \
+	kernels/op_info.c \
 	kernels/ops.def \
 	kernels/plan.c \
 	kernels/plan.h \
