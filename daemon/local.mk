@@ -68,15 +68,26 @@ libdaemon_a_SOURCES = \
 	daemon/notify.h \
 	daemon/params.c \
 	daemon/params.def \
+	daemon/parking.c \
+	daemon/parking.h \
 	daemon/params.h \
 	daemon/pipeline.c \
 	daemon/pipeline.h \
 	daemon/pool.c \
 	daemon/pool.h \
+	daemon/pool_depot.c \
+	daemon/pool_depot.h \
+	daemon/pool_large.c \
+	daemon/pool_large.h \
+	daemon/pool_poison.h \
 	daemon/ring.c \
 	daemon/ring.h \
+	daemon/ring_priv.h \
 	daemon/scheduler.c \
-	daemon/scheduler.h
+	daemon/scheduler.h \
+	daemon/scheduler_fork.c \
+	daemon/scheduler_priv.h \
+	daemon/scheduler_wait.c
 libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) \
 	$(UV_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(XXHASH_CFLAGS) $(SYSTEMD_CFLAGS)
 

@@ -1,10 +1,10 @@
 /* The memory pool: blocks by size class, 64-byte aligned, freed on any thread.
  *
- * Classes 64, 256, 1024, 4096, 16384, 65536, then powers of four to 4 MiB; larger blocks come
- * from mmap and are kept for reuse up to a limit. Each thread allocates through a pool_local of
- * its own: two magazines per class, so that the fast path is a few instructions and takes no
- * lock; full and empty magazines are exchanged with the shared depot (Bonwick & Adams, "Magazines
- * and Vmem", 2001). All memory is bounded by max_bytes.
+ * Classes 64, 256, 1024, 4096, 16384, 65536, 256 KiB, 1 MiB, 4 MiB, and above that eight sizes
+ * per power of two. Each thread allocates through a pool_local of its own: a magazine of free
+ * blocks per class up to 64 KiB, so that the fast path is a few instructions and takes no lock;
+ * half a magazine at a time is exchanged with the shared depot (after Bonwick & Adams, "Magazines
+ * and Vmem", 2001). Larger blocks are mappings, kept for reuse. All memory is bounded.
  */
 #ifndef DAEMON_POOL_H
 #define DAEMON_POOL_H
@@ -26,7 +26,9 @@ struct pool_stats {
     double reuse_ratio;      /* reused / (new + reused), 0 before the first */
 };
 
-/* max_bytes bounds used_bytes; keep_bytes bounds what is held beyond use. */
+/* max_bytes bounds used_bytes: exactly for blocks over 64 KiB; smaller ones may pass it by what
+ * magazines hold, at most 2 MiB per local. keep_bytes bounds what is held beyond use and
+ * magazines; only spans of 64 KiB that are partly used may pass it. */
 int pool_new(struct pool **out, size_t max_bytes, size_t keep_bytes);
 
 /* All locals must be gone and all blocks freed. NULL is fine. */
@@ -42,7 +44,8 @@ void pool_local_free(struct pool_local *l);
  */
 void *pool_take(struct pool_local *l, size_t bytes);
 
-/* Gives back a block of any local of the same pool; `bytes` as it was asked for. NULL is fine. */
+/* Gives back a block of any local of the same pool; `bytes` as it was asked for. NULL is fine.
+ * Under AddressSanitizer a touch after this is found, like one behind `bytes` before. */
 void pool_give(struct pool_local *l, void *block, size_t bytes);
 
 /* What a block of `bytes` really occupies. */
