@@ -1,0 +1,119 @@
+/* How a matmul is cut: tile sizes per ISA, blocks, phases and units. The plan and the kernels must
+ * see the same cuts, so both include this; every function is O(1).
+ *
+ * k is counted in cells: one element of f32 and i32, a pair of elements of u8 (the 32 bits that
+ * one lane of a multiply-add takes).
+ *
+ * A direct job has one phase. A unit is up to DIRECT_ROWS x DIRECT_COLS of c and runs the whole k;
+ * b is read where it lies, or packed a little at a time on the stack. No memory of its own, no
+ * barrier: for small and for thin matrices.
+ *
+ * A packed job works through b block by block (block_cols columns by block_cells of k; all of k
+ * for one column block, then the next). Each block has two phases: the workers pack it into the
+ * shared memory, one panel of tile columns per unit; then they multiply it, one unit per
+ * row block x column tile, packing their rows of a into scratch. Column tiles of one row block are
+ * neighbours, so a worker that runs a range of units packs its rows once. Between blocks of k the
+ * sums wait in c. */
+#ifndef KERNELS_MATMUL_GEOM_H
+#define KERNELS_MATMUL_GEOM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kern.h"
+
+/* ISA, lanes of 32 bits, rows of the tile that the registers hold; it is two vectors wide. */
+#define MATMUL_TILES(X)                                                                            \
+    X(SSE4, sse4, 4, 4)                                                                            \
+    X(AVX2, avx2, 8, 6)                                                                            \
+    X(AVX512, avx512, 16, 12)                                                                      \
+    X(NEON, neon, 4, 12)                                                                           \
+    X(WASM128, wasm128, 4, 4)                                                                      \
+    X(WASM128R, wasm128r, 4, 4)
+
+enum {
+#define X(upper, lower, lanes, rows) MATMUL_LANES_##lower = (lanes), MATMUL_ROWS_##lower = (rows),
+    MATMUL_TILES(X)
+#undef X
+    MATMUL_VECS = 2,
+
+    /* A panel of a (12 rows x 384 cells, 18 KiB) stays in L1 while the panels of b pass by from
+     * L2, which holds a tile of b (384 KiB) and the packed rows of a (216 KiB). */
+    MATMUL_BLOCK_CELLS = 384,
+    MATMUL_BLOCK_ROWS = 144,
+    MATMUL_TILE_COLS = 256,
+    MATMUL_BLOCK_COLS = 2048, /* 3 MiB of shared memory */
+
+    MATMUL_DIRECT_ROWS = 96,
+    MATMUL_DIRECT_COLS = 128,
+    MATMUL_DIRECT_CELLS = 64,           /* packed on the stack at a time */
+    MATMUL_DIRECT_B_BYTES = 128 * 1024, /* reading more b again and again misses L2 */
+    MATMUL_CELL_BYTES = 4
+};
+
+struct matmul_geom {
+    bool packed;
+    size_t cells; /* of k */
+    /* Only if packed. The last block or tile of each kind may be smaller. */
+    size_t block_rows, block_cols, block_cells, tile_cols;
+    size_t row_blocks, col_blocks, cell_blocks;
+};
+
+static inline size_t matmul_ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+static inline size_t matmul_min(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The size of equal parts, a multiple of `step`, when `total` is cut into parts of at most `max`
+ * (a multiple of step too). Equal, since a last part of a few rows would run at a worse rate. */
+static inline size_t matmul_even_part(size_t total, size_t max, size_t step)
+{
+    size_t part = matmul_ceil_div(total, matmul_ceil_div(total, max));
+    return matmul_ceil_div(part, step) * step;
+}
+
+static inline void matmul_geom_init(struct matmul_geom *g, const struct kern_matmul *mm,
+                                    size_t k_per_cell, size_t tile_rows, size_t panel_cols)
+{
+    g->cells = matmul_ceil_div(mm->k, k_per_cell);
+    g->packed = mm->m > MATMUL_DIRECT_ROWS &&
+                (uint64_t)g->cells * mm->n > MATMUL_DIRECT_B_BYTES / MATMUL_CELL_BYTES;
+    if (!g->packed)
+        return;
+    g->block_rows = matmul_even_part(mm->m, MATMUL_BLOCK_ROWS, tile_rows);
+    g->row_blocks = matmul_ceil_div(mm->m, g->block_rows);
+    g->block_cols = matmul_even_part(mm->n, MATMUL_BLOCK_COLS, panel_cols);
+    g->col_blocks = matmul_ceil_div(mm->n, g->block_cols);
+    g->block_cells = matmul_even_part(g->cells, MATMUL_BLOCK_CELLS, 1);
+    g->cell_blocks = matmul_ceil_div(g->cells, g->block_cells);
+    g->tile_cols = matmul_even_part(g->block_cols, MATMUL_TILE_COLS, panel_cols);
+}
+
+/* One phase of a packed job: what it does, and the block of b that it does it with. */
+struct matmul_phase {
+    bool multiply; /* or pack */
+    bool first;    /* the first block of k: sums start from 0, not from c */
+    bool last;     /* the last one: sums are complete after it */
+    size_t col, cols, cell, cells;
+};
+
+static inline void matmul_phase_init(struct matmul_phase *p, const struct matmul_geom *g,
+                                     const struct kern_matmul *mm, uint32_t phase)
+{
+    size_t block = phase / 2, cell_block = block % g->cell_blocks;
+    p->multiply = phase % 2 != 0;
+    p->first = cell_block == 0;
+    p->last = cell_block == g->cell_blocks - 1;
+    p->col = block / g->cell_blocks * g->block_cols;
+    p->cols = matmul_min(mm->n - p->col, g->block_cols);
+    p->cell = cell_block * g->block_cells;
+    p->cells = matmul_min(g->cells - p->cell, g->block_cells);
+}
+
+#endif
