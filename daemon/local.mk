@@ -24,6 +24,10 @@ libdaemon_a_SOURCES = \
 	daemon/conf_units.h \
 	daemon/connection.c \
 	daemon/connection.h \
+	daemon/connection_answer.c \
+	daemon/connection_job.c \
+	daemon/connection_priv.h \
+	daemon/connection_read.c \
 	daemon/cost.c \
 	daemon/cost.h \
 	daemon/counters.def \
@@ -33,6 +37,8 @@ libdaemon_a_SOURCES = \
 	daemon/daemon.h \
 	daemon/deque.c \
 	daemon/deque.h \
+	daemon/digest.c \
+	daemon/digest.h \
 	daemon/frame.c \
 	daemon/frame.h \
 	daemon/http.c \
@@ -66,6 +72,8 @@ libdaemon_a_SOURCES = \
 	daemon/monitor_process.h \
 	daemon/notify.c \
 	daemon/notify.h \
+	daemon/outq.c \
+	daemon/outq.h \
 	daemon/params.c \
 	daemon/params.def \
 	daemon/parking.c \
@@ -73,6 +81,8 @@ libdaemon_a_SOURCES = \
 	daemon/params.h \
 	daemon/pipeline.c \
 	daemon/pipeline.h \
+	daemon/pipeline_priv.h \
+	daemon/pipeline_run.c \
 	daemon/pool.c \
 	daemon/pool.h \
 	daemon/pool_depot.c \

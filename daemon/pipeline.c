@@ -30,6 +30,9 @@ enum { TASKS_PER_WORKER = 2 };
 /* Operands up to this are digested, and results copied, by the loop: some 5 us. */
 enum { LOOP_BYTES_MAX = 64 * 1024 };
 
+/* When memory is short, somebody's job must end first. */
+enum { MEMORY_RETRY_US = 10000 };
+
 /* A result is worth a lookup if computing it takes several times what digesting it does. */
 enum { DIGEST_PS_PER_BYTE = 100, DIGEST_FIXED_NS = 200, CACHE_GAIN = 4, CACHE_MIN_NS = 5000 };
 
@@ -70,19 +73,10 @@ static void job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns)
     job->done(job);
 }
 
-static void job_fail(struct pipeline *p, struct job *job, enum wire_status status)
+void pipeline_fail(struct pipeline *p, struct job *job, enum wire_status status)
 {
     job->status = (uint16_t)status;
     job_finish(p, job, 0);
-}
-
-/* A job that was never admitted. */
-static void job_refuse(struct pipeline *p, struct job *job, enum wire_status status)
-{
-    monitor_add(monitor_loop(p->rooms.monitor), MONITOR_jobs_refused, 1);
-    job->status = (uint16_t)status;
-    job->stage = JOB_DONE;
-    job->done(job);
 }
 
 /* All jobs of a batch have run. */
@@ -146,7 +140,7 @@ static void job_send(struct pipeline *p, struct job *job, enum batch_errand erra
 {
     struct batch *batch = batch_of_one(p->rooms.batcher, job, errand);
     if (batch == NULL) {
-        job_fail(p, job, WIRE_OUT_OF_MEMORY);
+        pipeline_fail(p, job, WIRE_OUT_OF_MEMORY);
         return;
     }
     if (errand != BATCH_RUN)
@@ -165,7 +159,7 @@ static void job_batch(struct pipeline *p, struct job *job)
     }
     struct batch *full;
     if (batch_add(p->rooms.batcher, job, &full) < 0)
-        job_fail(p, job, WIRE_OUT_OF_MEMORY);
+        pipeline_fail(p, job, WIRE_OUT_OF_MEMORY);
     else if (full != NULL)
         batch_leave(p, full);
 }
@@ -236,29 +230,28 @@ static bool job_take_result(struct pipeline *p, struct job *job)
     return true;
 }
 
-void pipeline_submit(struct pipeline *p, struct job *job)
+enum wire_status pipeline_admit(struct pipeline *p, struct job *job)
 {
-    if (p->draining) {
-        job_refuse(p, job, WIRE_SHUTTING_DOWN);
-        return;
-    }
-    if (job->backend == WIRE_BACKEND_WASM) {
-        job_refuse(p, job, WIRE_NO_BACKEND);
-        return;
-    }
+    if (p->draining)
+        return WIRE_SHUTTING_DOWN;
+    if (job->backend == WIRE_BACKEND_WASM)
+        return WIRE_NO_BACKEND;
     enum wire_status status = admission_enter(p->rooms.admission, job->client, job->total_bytes,
                                               &job->retry_after_us);
-    if (status != WIRE_OK) {
-        job_refuse(p, job, status);
-        return;
+    if (status != WIRE_OK)
+        return status;
+    if (!job_take_result(p, job)) {
+        admission_leave(p->rooms.admission, job->client, job->total_bytes, 0);
+        job->retry_after_us = MEMORY_RETRY_US;
+        return WIRE_OVERLOADED;
     }
     monitor_add(monitor_loop(p->rooms.monitor), MONITOR_jobs_accepted, 1);
     p->in_flight++;
-    if (!job_take_result(p, job)) {
-        job->retry_after_us = 10000;
-        job_fail(p, job, WIRE_OVERLOADED);
-        return;
-    }
+    return WIRE_OK;
+}
+
+void pipeline_submit(struct pipeline *p, struct job *job)
+{
     uint64_t ns = JOB_OVERHEAD_NS + cost_estimate_ns(&p->cost, (enum kern_op)job->op, job->work);
     job->estimate_ns = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
     job->isa = (uint16_t)p->rooms.native->isa;

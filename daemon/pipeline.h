@@ -50,8 +50,20 @@ void pipeline_free(struct pipeline *p);
 
 void pipeline_set_limits(struct pipeline *p, const struct pipeline_limits *limits);
 
-/* Takes the job. job->done is called once, on the loop, perhaps before this returns. */
+/**
+ * Counts a job in and takes memory for its result. The job has its shape, and arenas if it uses
+ * any; its operands may still be on their way.
+ * On WIRE_OK the caller must call pipeline_submit() or pipeline_fail(). Otherwise the job is
+ * refused (SHUTTING_DOWN, NO_BACKEND, OVERLOADED with job->retry_after_us) and still the caller's.
+ */
+enum wire_status pipeline_admit(struct pipeline *p, struct job *job);
+
+/* Takes an admitted job whose operands are all there. job->done is called once, on the loop,
+ * perhaps before this returns. */
 void pipeline_submit(struct pipeline *p, struct job *job);
+
+/* Takes an admitted job that cannot go on; job->done is called with this status. */
+void pipeline_fail(struct pipeline *p, struct job *job, enum wire_status status);
 
 /* Nothing more is to be read now: runs or hands out what waits, and takes in what workers have
  * finished. Called once per loop pass. */

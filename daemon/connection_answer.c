@@ -1,0 +1,202 @@
+/* Answers: what a connection says, in the language of its client.
+ *
+ * Nothing is written here: answers gather in the out queue and leave at the end of the loop's
+ * pass. A small result is copied behind its header, a large one is queued by reference. A client
+ * whose answer finds no memory is cut off, since a missing answer would be silence.
+ */
+#include "config.h"
+
+#include "connection_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "frame.h"
+#include "json_job.h"
+
+/* Copying so much costs less than another segment in writev. */
+enum { COPY_BYTES_MAX = 4096 };
+
+static void count_answer(struct connection *c, enum wire_status status)
+{
+    if ((unsigned)status < MONITOR_STATUS_MAX)
+        monitor_bump(&monitor_loop(c->set->rooms.monitor)->answers[status], 1);
+}
+
+/* A header and a payload of payload_bytes that are copied from `payload` and padded. */
+static void queue_copied(struct connection *c, const struct wire_answer *h, const void *payload,
+                         size_t payload_bytes)
+{
+    struct pool_local *l = c->set->rooms.local;
+    size_t padded = (size_t)h->payload_bytes;
+    uint8_t *at = outq_reserve(&c->out, l, sizeof(*h) + padded);
+    if (at == NULL) {
+        connection_lost(c);
+        return;
+    }
+    memcpy(at, h, sizeof(*h));
+    if (padded > 0) {
+        memset(at + sizeof(*h) + padded - WIRE_ALIGN, 0, WIRE_ALIGN);
+        memcpy(at + sizeof(*h), payload, payload_bytes);
+    }
+    connection_touch(c);
+}
+
+/* A header, then a payload by reference: `buf` holds it and its padding. */
+static void queue_shared(struct connection *c, const struct wire_answer *h, struct buf *buf)
+{
+    struct pool_local *l = c->set->rooms.local;
+    void *at = outq_reserve(&c->out, l, sizeof(*h));
+    if (at == NULL || outq_add(&c->out, l, buf, (size_t)h->payload_bytes) < 0) {
+        connection_lost(c);
+        return;
+    }
+    memcpy(at, h, sizeof(*h));
+    connection_touch(c);
+}
+
+/* `text` of any length, which needs no header (a JSON line). */
+static void queue_text(struct connection *c, const char *text, size_t bytes)
+{
+    struct pool_local *l = c->set->rooms.local;
+    if (bytes <= OUTQ_SMALL_MAX) {
+        void *at = outq_reserve(&c->out, l, bytes);
+        if (at != NULL)
+            memcpy(at, text, bytes);
+        else
+            connection_lost(c);
+    } else {
+        struct buf *buf = buf_new(l, bytes);
+        if (buf != NULL)
+            memcpy(buf->data, text, bytes);
+        if (buf == NULL || outq_add(&c->out, l, buf, bytes) < 0)
+            connection_lost(c);
+        buf_put(l, buf);
+    }
+    connection_touch(c);
+}
+
+static void queue_json(struct connection *c, const struct json_answer *a)
+{
+    size_t bytes;
+    char *line = json_job_print(a, &bytes);
+    if (line == NULL) {
+        connection_lost(c);
+        return;
+    }
+    queue_text(c, line, bytes);
+    free(line);
+}
+
+void answer_error(struct connection *c, const struct answer_to *to, enum wire_status status,
+                  const char *field, uint32_t retry_after_us)
+{
+    char reason[256];
+    size_t reason_bytes = frame_reason(reason, sizeof(reason), status, field);
+    count_answer(c, status);
+    if (to->json) {
+        struct json_answer a = {.status = status,
+                                .id_text = to->json_id,
+                                .reason = reason,
+                                .retry_after_us = retry_after_us};
+        queue_json(c, &a);
+        return;
+    }
+    struct wire_answer h;
+    frame_answer(&h, to->type, to->id, status, reason_bytes);
+    h.retry_after_us = retry_after_us;
+    queue_copied(c, &h, reason, reason_bytes);
+}
+
+void answer_text(struct connection *c, const struct answer_to *to, const char *text, size_t bytes)
+{
+    count_answer(c, WIRE_OK);
+    if (to->json) {
+        struct json_answer a = {.status = WIRE_OK, .id_text = to->json_id, .text = text};
+        queue_json(c, &a);
+        return;
+    }
+    struct wire_answer h;
+    frame_answer(&h, to->type, to->id, WIRE_OK, bytes);
+    if (bytes <= COPY_BYTES_MAX) {
+        queue_copied(c, &h, text, bytes);
+        return;
+    }
+    struct buf *buf = buf_new(c->set->rooms.local, (size_t)h.payload_bytes);
+    if (buf == NULL) {
+        connection_lost(c);
+        return;
+    }
+    memset(buf->data + h.payload_bytes - WIRE_ALIGN, 0, WIRE_ALIGN);
+    memcpy(buf->data, text, bytes);
+    queue_shared(c, &h, buf);
+    buf_put(c->set->rooms.local, buf);
+}
+
+static uint32_t saturate_u32(uint64_t v)
+{
+    return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+static void answer_job_json(struct connection *c, const struct job *job, uint64_t queued_ns,
+                            uint64_t ran_ns)
+{
+    struct shape shape = {
+        .info = job->info,
+        .args = job->args,
+        .in_count = job->in_count,
+        .out_bytes = job->out_bytes,
+    };
+    struct json_answer a = {
+        .status = WIRE_OK,
+        .id_text = job->json_id,
+        .shape = &shape,
+        .result = job->out_buf->data,
+        .isa = kern_isa_name((enum kern_isa)job->isa),
+        .cached = job->cached,
+        .queued_ns = queued_ns,
+        .ran_ns = ran_ns,
+    };
+    queue_json(c, &a);
+}
+
+/* The stages that end with the write are taken at the end of the pass, with one look at the
+ * clock for all of it. */
+static void note_times(struct connection_set *s, const struct job *job)
+{
+    if (s->time_count < CONNECTION_TIMES_MAX) {
+        s->times[s->time_count].arrived_ns = job->arrived_ns;
+        s->times[s->time_count].ended_ns = job->ended_ns;
+        s->time_count++;
+    }
+}
+
+void answer_job(struct connection *c, const struct job *job)
+{
+    if (job->status != WIRE_OK) {
+        struct answer_to to = {WIRE_JOB, job->json, job->id, job->json_id};
+        answer_error(c, &to, (enum wire_status)job->status, NULL, job->retry_after_us);
+        return;
+    }
+    count_answer(c, WIRE_OK);
+    note_times(c->set, job);
+    uint64_t queued_ns = job->started_ns == 0 ? 0 : job->started_ns - job->arrived_ns;
+    uint64_t ran_ns = job->ended_ns - job->started_ns;
+    if (job->json) {
+        answer_job_json(c, job, queued_ns, ran_ns);
+        return;
+    }
+    bool in_arena = job->arenas[KERN_IN_MAX] != NULL;
+    struct wire_answer h;
+    frame_answer(&h, WIRE_JOB, job->id, WIRE_OK, in_arena ? 0 : job->out_bytes);
+    h.flags = (uint16_t)((job->cached ? WIRE_A_CACHED : 0) | (in_arena ? WIRE_A_IN_ARENA : 0));
+    h.isa = job->isa;
+    h.queued_ns = saturate_u32(queued_ns);
+    h.ran_ns = saturate_u32(ran_ns);
+    if (in_arena)
+        queue_copied(c, &h, NULL, 0);
+    else if (job->out_bytes <= COPY_BYTES_MAX)
+        queue_copied(c, &h, job->out_buf->data, job->out_bytes);
+    else
+        queue_shared(c, &h, job->out_buf);
+}

@@ -1,0 +1,459 @@
+/* Requests: from frames and lines to jobs, arenas, metrics.
+ *
+ * A job with a large payload is admitted before the payload is read, so that memory is counted
+ * against its client before it is taken. Whatever is wrong with a request is answered by name, its
+ * payload skipped, and the connection lives on.
+ */
+#include "config.h"
+
+#include "connection_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "frame.h"
+#include "json_job.h"
+
+/* Payloads up to this are worked on where they were read; larger ones get memory of their own. */
+enum { IN_PLACE_BYTES_MAX = 16384 };
+
+static void refuse(struct connection *c, const struct wire_request *r, enum wire_status status,
+                   const char *field)
+{
+    struct answer_to to = {.type = r->type, .id = r->id};
+    monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
+    answer_error(c, &to, status, field, status == WIRE_OVERLOADED ? 10000 : 0);
+}
+
+/* ---- arenas ---- */
+
+/* Index of the first entry whose number is not below `number`. */
+static size_t arena_index(const struct connection *c, uint32_t number)
+{
+    size_t low = 0, high = c->arena_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (c->arenas[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static struct arena *arena_find(const struct connection *c, uint32_t number)
+{
+    size_t at = arena_index(c, number);
+    return at < c->arena_count && c->arenas[at].number == number ? c->arenas[at].arena : NULL;
+}
+
+/* Takes the arena on success. */
+static int arena_insert(struct connection *c, uint32_t number, struct arena *arena)
+{
+    if (c->arena_count == c->arena_cap) {
+        size_t cap = c->arena_cap == 0 ? 4 : c->arena_cap * 2;
+        struct arena_entry *grown = realloc(c->arenas, cap * sizeof(*grown));
+        if (grown == NULL)
+            return -ENOMEM;
+        c->arenas = grown;
+        c->arena_cap = cap;
+    }
+    size_t at = arena_index(c, number);
+    memmove(&c->arenas[at + 1], &c->arenas[at], (c->arena_count - at) * sizeof(c->arenas[0]));
+    c->arenas[at] = (struct arena_entry){number, arena};
+    c->arena_count++;
+    monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_arenas_opened, 1);
+    return 0;
+}
+
+static void arena_forget(struct connection *c, struct arena *arena)
+{
+    admission_arena_leave(c->set->rooms.admission, c->client, arena_bytes(arena));
+    monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_arenas_closed, 1);
+    arena_put(arena);
+}
+
+void connection_drop_arenas(struct connection *c)
+{
+    for (size_t i = 0; i < c->arena_count; i++)
+        arena_forget(c, c->arenas[i].arena);
+    free(c->arenas);
+    c->arenas = NULL;
+    c->arena_count = c->arena_cap = 0;
+}
+
+/* The oldest descriptor that came with this connection's bytes, or -1. */
+static int take_fd(struct connection *c)
+{
+    if (c->fd_count == 0)
+        return -1;
+    int fd = c->fds[0];
+    c->fd_count--;
+    memmove(&c->fds[0], &c->fds[1], c->fd_count * sizeof(c->fds[0]));
+    return fd;
+}
+
+static enum wire_status arena_add(struct connection *c, const struct wire_request *r, int fd)
+{
+    uint64_t bytes = r->arg[1] | (uint64_t)r->arg[2] << 32;
+    if (fd < 0)
+        return WIRE_ARENA_NO_FD;
+    if (r->arg[0] == WIRE_INLINE)
+        return WIRE_BAD_PARAMETER;
+    if (arena_find(c, r->arg[0]) != NULL)
+        return WIRE_ARENA_EXISTS;
+    struct arena *arena;
+    enum wire_status status = arena_open(&arena, fd, bytes);
+    if (status != WIRE_OK)
+        return status;
+    status = admission_arena_enter(c->set->rooms.admission, c->client, arena_bytes(arena));
+    if (status != WIRE_OK) {
+        arena_put(arena);
+        return status;
+    }
+    if (arena_insert(c, r->arg[0], arena) < 0) {
+        admission_arena_leave(c->set->rooms.admission, c->client, arena_bytes(arena));
+        arena_put(arena);
+        return WIRE_OUT_OF_MEMORY;
+    }
+    return WIRE_OK;
+}
+
+static enum wire_status arena_drop(struct connection *c, const struct wire_request *r)
+{
+    struct arena *arena = arena_find(c, r->arg[0]);
+    if (arena == NULL)
+        return WIRE_ARENA_UNKNOWN;
+    size_t at = arena_index(c, r->arg[0]);
+    c->arena_count--;
+    memmove(&c->arenas[at], &c->arenas[at + 1], (c->arena_count - at) * sizeof(c->arenas[0]));
+    arena_forget(c, arena);
+    return WIRE_OK;
+}
+
+/* Whether the result may lie where it does. Element by element ops may write over an operand. */
+static bool overlaps(const struct job *job, unsigned i)
+{
+    uintptr_t in = (uintptr_t)job->args.in[i], out = (uintptr_t)job->args.out;
+    if (in == out && (job->info->family == KERN_zip || job->info->family == KERN_map))
+        return false;
+    return in < out + job->out_bytes && out < in + job->in_bytes[i];
+}
+
+static const char *const ref_names[] = {"ref0", "ref1", "ref2", "ref3"};
+
+/* Operands and result from the references of an arena job. */
+static enum wire_status job_set_arenas(struct connection *c, struct job *job, const uint8_t *p,
+                                       size_t p_bytes, const char **field)
+{
+    struct wire_ref refs[KERN_IN_MAX + 1];
+    size_t count = (size_t)job->in_count + 1;
+    enum wire_status status = frame_parse_refs(refs, count, p, p_bytes, field);
+    if (status != WIRE_OK)
+        return status;
+    job->arenas_used = true;
+    for (size_t i = 0; i < count; i++) {
+        bool is_result = i == job->in_count;
+        if (is_result && refs[i].arena == WIRE_INLINE)
+            continue;
+        *field = ref_names[i];
+        struct arena *arena = arena_find(c, refs[i].arena);
+        if (arena == NULL)
+            return WIRE_ARENA_UNKNOWN;
+        void *at;
+        status = arena_at(arena, refs[i].offset, is_result ? job->out_bytes : job->in_bytes[i],
+                          &at);
+        if (status != WIRE_OK)
+            return status;
+        job->arenas[is_result ? KERN_IN_MAX : i] = arena_get(arena);
+        if (is_result)
+            job->args.out = at;
+        else
+            job->args.in[i] = at;
+    }
+    for (unsigned i = 0; job->args.out != NULL && i < job->in_count; i++) {
+        *field = ref_names[i];
+        if (overlaps(job, i))
+            return WIRE_ARENA_OVERLAP;
+    }
+    *field = NULL;
+    return WIRE_OK;
+}
+
+/* ---- jobs ---- */
+
+static void job_done(struct job *job)
+{
+    struct connection *c = job->conn;
+    struct pool_local *l = c->set->rooms.local;
+    assert(c->magic == CONNECTION_MAGIC);
+    c->jobs--;
+    if (!c->closing) {
+        answer_job(c, job);
+        connection_touch(c);
+    }
+    job_free(l, job);
+    connection_put(c);
+}
+
+/* Returns owned: a job of this connection with its shape, or NULL. */
+static struct job *job_make(struct connection *c, const struct wire_request *r,
+                            const struct shape *shape, uint64_t now_ns)
+{
+    struct job *job = job_new(c->set->rooms.local);
+    if (job == NULL)
+        return NULL;
+    job_set_shape(job, shape, r);
+    job->done = job_done;
+    job->conn = c;
+    job->gone = &c->gone;
+    job->client = c->client;
+    job->arrived_ns = now_ns;
+    if (r->deadline_us != 0)
+        job->deadline_ns = now_ns + (uint64_t)r->deadline_us * 1000;
+    return job;
+}
+
+/* From here on the job counts: its end is job_done(). */
+static enum wire_status job_admit(struct connection *c, struct job *job)
+{
+    enum wire_status status = pipeline_admit(c->set->rooms.pipeline, job);
+    if (status == WIRE_OK) {
+        c->jobs++;
+        c->refs++;
+    }
+    return status;
+}
+
+/* All operands are here: the job goes its way, or its error is answered. */
+static void job_start(struct connection *c, struct job *job, const struct wire_request *r,
+                      enum wire_status status, const char *field)
+{
+    struct pool_local *l = c->set->rooms.local;
+    if (status == WIRE_OK)
+        status = job_check_offsets(l, job);
+    if (status == WIRE_OK)
+        status = job_admit(c, job);
+    if (status == WIRE_OK) {
+        pipeline_submit(c->set->rooms.pipeline, job);
+        return;
+    }
+    struct answer_to to = {WIRE_JOB, job->json, r->id, job->json_id};
+    uint32_t retry_us = job->retry_after_us;
+    if (status == WIRE_OVERLOADED && retry_us == 0)
+        retry_us = 10000;
+    monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
+    answer_error(c, &to, status, field, retry_us);
+    job_free(l, job);
+}
+
+/* A large inline payload: memory now, bytes as they come. */
+static enum wire_status job_begin_payload(struct connection *c, struct job *job,
+                                          const struct shape *shape)
+{
+    struct pool_local *l = c->set->rooms.local;
+    struct buf *buf = buf_new(l, shape->inline_bytes);
+    if (buf == NULL)
+        return WIRE_OVERLOADED;
+    job_set_inline(job, buf, buf->data);
+    buf_put(l, buf);
+    enum wire_status status = job_admit(c, job);
+    if (status == WIRE_OK) {
+        c->job = job;
+        c->payload_have = 0;
+    }
+    return status;
+}
+
+void connection_payload_done(struct connection *c)
+{
+    struct job *job = c->job;
+    c->job = NULL;
+    enum wire_status status = job_check_offsets(c->set->rooms.local, job);
+    if (status == WIRE_OK)
+        pipeline_submit(c->set->rooms.pipeline, job);
+    else
+        pipeline_fail(c->set->rooms.pipeline, job, status);
+}
+
+/* ---- frames ---- */
+
+static void answer_metrics(struct connection *c, const struct answer_to *to, uint32_t form)
+{
+    size_t bytes;
+    char *text = NULL;
+    if (form > WIRE_METRICS_OPENMETRICS) {
+        answer_error(c, to, WIRE_BAD_PARAMETER, "arg0", 0);
+        return;
+    }
+    if (c->set->rooms.metrics != NULL)
+        text = c->set->rooms.metrics(c->set->rooms.metrics_user, (enum wire_metrics)form, &bytes);
+    if (text == NULL)
+        answer_error(c, to, WIRE_OUT_OF_MEMORY, NULL, 0);
+    else
+        answer_text(c, to, text, bytes);
+    free(text);
+}
+
+/* Every request but a job is answered at once. */
+static void frame_other(struct connection *c, const struct wire_request *r)
+{
+    struct answer_to to = {.type = r->type, .id = r->id};
+    enum wire_status status = WIRE_OK;
+    if (r->type == WIRE_METRICS) {
+        answer_metrics(c, &to, r->arg[0]);
+        return;
+    }
+    if (r->type == WIRE_ARENA_ADD) {
+        int fd = take_fd(c);
+        status = arena_add(c, r, fd);
+        if (fd >= 0)
+            close(fd);
+    } else if (r->type == WIRE_ARENA_DROP) {
+        status = arena_drop(c, r);
+    }
+    if (status == WIRE_OK)
+        answer_text(c, &to, NULL, 0);
+    else
+        answer_error(c, &to, status, NULL, 0);
+}
+
+/* Skips what has not come yet of a payload; returns what of it is here. */
+static int64_t skip_payload(struct connection *c, const struct wire_request *r, size_t have_bytes)
+{
+    uint64_t here = r->payload_bytes < have_bytes ? r->payload_bytes : have_bytes;
+    c->skip_bytes = r->payload_bytes - here;
+    return (int64_t)here;
+}
+
+static int64_t frame_job(struct connection *c, const struct wire_request *r, struct buf *buf,
+                         const uint8_t *payload, size_t have_bytes, uint64_t now_ns)
+{
+    struct shape shape;
+    const char *field = NULL;
+    bool in_arenas = (r->flags & WIRE_F_ARENA) != 0;
+    enum wire_status status = shape_check(&shape, r, c->set->limits.job_max_bytes, &field);
+    if (status == WIRE_OK) {
+        size_t want = in_arenas ? (shape.in_count + 1) * sizeof(struct wire_ref)
+                                : shape.inline_bytes;
+        if (r->payload_bytes != want) {
+            status = WIRE_BAD_PAYLOAD_BYTES;
+            field = "payload_bytes";
+        }
+    }
+    if (status == WIRE_OK && have_bytes < r->payload_bytes &&
+        r->payload_bytes <= IN_PLACE_BYTES_MAX)
+        return -EAGAIN;
+
+    struct job *job = NULL;
+    if (status == WIRE_OK) {
+        job = job_make(c, r, &shape, now_ns);
+        if (job == NULL)
+            status = WIRE_OVERLOADED;
+    }
+    if (job == NULL) {
+        refuse(c, r, status, field);
+        return skip_payload(c, r, have_bytes);
+    }
+    if (in_arenas) {
+        status = job_set_arenas(c, job, payload, (size_t)r->payload_bytes, &field);
+        job_start(c, job, r, status, field);
+        return (int64_t)r->payload_bytes;
+    }
+    if (r->payload_bytes <= IN_PLACE_BYTES_MAX) {
+        job_set_inline(job, buf, payload);
+        job_start(c, job, r, WIRE_OK, NULL);
+        return (int64_t)r->payload_bytes;
+    }
+    status = job_begin_payload(c, job, &shape);
+    if (status != WIRE_OK) {
+        refuse(c, r, status, NULL);
+        job_free(c->set->rooms.local, job);
+        return skip_payload(c, r, have_bytes);
+    }
+    size_t here = have_bytes < shape.inline_bytes ? have_bytes : shape.inline_bytes;
+    memcpy(job->in_buf->data, payload, here);
+    c->payload_have = here;
+    if (here == shape.inline_bytes)
+        connection_payload_done(c);
+    return (int64_t)here;
+}
+
+int64_t connection_frame(struct connection *c, struct buf *buf, const uint8_t *p, size_t bytes,
+                         uint64_t now_ns)
+{
+    struct wire_request r;
+    struct frame_reject why;
+    const uint8_t *payload = p + WIRE_HEADER_BYTES;
+    size_t have_bytes = bytes - WIRE_HEADER_BYTES;
+    int64_t used = 0;
+    switch (frame_parse(&r, &why, p, bytes, c->set->limits.job_max_bytes)) {
+    case FRAME_NEED_MORE:
+        return -EAGAIN;
+    case FRAME_OK:
+        if (r.type == WIRE_JOB)
+            used = frame_job(c, &r, buf, payload, have_bytes, now_ns);
+        else
+            frame_other(c, &r);
+        break;
+    case FRAME_REJECTED:
+        if (r.type == WIRE_ARENA_ADD) {
+            int fd = take_fd(c); /* or the next frame would get it */
+            if (fd >= 0)
+                close(fd);
+        }
+        refuse(c, &r, why.status, why.field);
+        used = skip_payload(c, &r, have_bytes);
+        break;
+    case FRAME_FATAL:
+        refuse(c, &r, why.status, why.field);
+        connection_end_reading(c, why.status);
+        return (int64_t)bytes;
+    }
+    return used < 0 ? used : WIRE_HEADER_BYTES + used;
+}
+
+void connection_truncated(struct connection *c)
+{
+    struct wire_request r = {.type = WIRE_JOB};
+    memcpy(&r, c->kept->data, c->kept_bytes < sizeof(r) ? c->kept_bytes : sizeof(r));
+    refuse(c, &r, WIRE_BAD_PAYLOAD_BYTES, c->kept_bytes < sizeof(r) ? "header" : "payload_bytes");
+}
+
+/* ---- lines ---- */
+
+void connection_line(struct connection *c, const char *line, size_t bytes, uint64_t now_ns)
+{
+    struct pool_local *l = c->set->rooms.local;
+    struct json_request req = {0};
+    char field[64] = "";
+    enum wire_status status =
+        json_job_parse(&req, field, line, bytes, c->set->limits.job_max_bytes, l);
+    struct answer_to to = {.json = true, .json_id = req.id_text};
+    struct job *job = NULL;
+
+    if (status == WIRE_OK && req.header.type == WIRE_JOB) {
+        job = job_make(c, &req.header, &req.shape, now_ns);
+        if (job == NULL)
+            status = WIRE_OVERLOADED;
+    }
+    if (status != WIRE_OK) {
+        monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
+        answer_error(c, &to, status, field[0] != '\0' ? field : NULL, 0);
+    } else if (job != NULL) {
+        job->json = true;
+        job->json_id = req.id_text;
+        req.id_text = NULL;
+        job_set_inline(job, req.payload, req.payload->data);
+        job_start(c, job, &req.header, WIRE_OK, NULL);
+    } else if (req.header.type == WIRE_METRICS) {
+        answer_metrics(c, &to, WIRE_METRICS_JSON);
+    } else {
+        answer_text(c, &to, "\"pong\"", 6);
+    }
+    buf_put(l, req.payload);
+    free(req.id_text);
+}

@@ -1,0 +1,147 @@
+/* What the files of the connection room share:
+ *   connection.c         life, events, flow control
+ *   connection_read.c    bytes from the socket -> frames and lines
+ *   connection_job.c     frames and lines -> jobs and other requests
+ *   connection_answer.c  answers -> the out queue
+ */
+#ifndef DAEMON_CONNECTION_PRIV_H
+#define DAEMON_CONNECTION_PRIV_H
+
+#include <stdatomic.h>
+
+#include "arena.h"
+#include "connection.h"
+#include "job.h"
+#include "outq.h"
+#include "protocol/wire.h"
+
+enum {
+    CONNECTION_MAGIC = 0x436f6e6e, /* "Conn" */
+    CONNECTION_FDS_MAX = 4,        /* descriptors that wait for their frame */
+    CONNECTION_TIMES_MAX = 1024
+};
+
+enum connection_language { LANGUAGE_UNKNOWN, LANGUAGE_FRAMES, LANGUAGE_LINES };
+
+struct arena_entry {
+    uint32_t number;
+    struct arena *arena; /* owned reference */
+};
+
+struct connection {
+    uint32_t magic;
+    int fd;
+    struct connection_set *set;
+    struct connection *next, *prev; /* all of the set */
+    struct connection *next_dirty;
+    struct client *client;
+    uint32_t refs; /* one for the socket, one for each job */
+    uint32_t jobs; /* in flight */
+    _Atomic bool gone; /* workers look at it; the loop sets it once */
+    bool dirty;        /* in the set's list of those with something to write or decide */
+    bool closing;      /* its poll handle is being closed */
+    bool read_ended;   /* nothing more will be read: end of file, drain or a fatal error */
+    bool half_closed;  /* the peer sends no more, but what it sent is not all read */
+    bool stalled;      /* reading stopped until answers are taken or jobs end */
+    bool roomy;        /* its send buffer was raised */
+    int events;        /* that uv_poll watches */
+    uv_poll_t poll;
+
+    /* reading */
+    enum connection_language language;
+    struct buf *kept;    /* owned: an incomplete frame or line, kept_bytes of it */
+    size_t kept_bytes;
+    struct job *job;     /* owned, admitted: its payload is being read into in_buf */
+    size_t payload_have; /* of the job's payload */
+    uint64_t skip_bytes; /* of a refused payload, still to come */
+    int fds[CONNECTION_FDS_MAX];
+    unsigned fd_count;
+    struct arena_entry *arenas; /* owned; by number, rising */
+    size_t arena_count, arena_cap;
+
+    /* writing */
+    struct outq out;
+};
+
+struct connection_set {
+    struct connection_rooms rooms;
+    struct connection_limits limits;
+    struct connection *all;
+    struct connection *dirty;
+    size_t count;
+    bool draining;
+
+    /* where all connections read; jobs hold references to it */
+    struct buf *chunk;
+    size_t chunk_used;
+
+    /* jobs answered in this pass, for the stages that end when the answer is written */
+    struct {
+        uint64_t arrived_ns, ended_ns;
+    } times[CONNECTION_TIMES_MAX];
+    size_t time_count;
+};
+
+/* ---- connection.c ---- */
+
+/* Something is to be written, or decided, at the end of this pass. */
+void connection_touch(struct connection *c);
+
+/* The peer is gone or out of step: ends the connection without another word. */
+void connection_lost(struct connection *c);
+
+/* Reads no more; ends when all answers are written. `why` answers the job whose payload is still
+ * on its way, if there is one. */
+void connection_end_reading(struct connection *c, enum wire_status why);
+
+/* Drops a reference, perhaps the connection. */
+void connection_put(struct connection *c);
+
+/* ---- connection_read.c ---- */
+
+/* The socket is readable: one recvmsg, and all that it completes. */
+void connection_read(struct connection *c);
+
+/* ---- connection_job.c ---- */
+
+/**
+ * The next frame, as far as it is here: `bytes` at p, which lies in `buf`.
+ * Returns how many of those bytes are done with, or -EAGAIN: the header or a small payload is
+ * incomplete, call again when more is here. What is missing of a large or refused payload is noted
+ * in c->job or c->skip_bytes.
+ */
+int64_t connection_frame(struct connection *c, struct buf *buf, const uint8_t *p, size_t bytes,
+                         uint64_t now_ns);
+
+/* The client stopped sending in the middle of the frame that is kept. */
+void connection_truncated(struct connection *c);
+
+/* The payload of c->job is complete. */
+void connection_payload_done(struct connection *c);
+
+/* One line without its newline. */
+void connection_line(struct connection *c, const char *line, size_t bytes, uint64_t now_ns);
+
+/* Drops all arenas. */
+void connection_drop_arenas(struct connection *c);
+
+/* ---- connection_answer.c ---- */
+
+/* Whom an answer is for. */
+struct answer_to {
+    uint8_t type; /* of the request */
+    bool json;
+    uint64_t id;
+    const char *json_id;
+};
+
+void answer_error(struct connection *c, const struct answer_to *to, enum wire_status status,
+                  const char *field, uint32_t retry_after_us);
+
+/* OK, with `bytes` of text as its payload (a JSON value on a JSON connection); text NULL: none. */
+void answer_text(struct connection *c, const struct answer_to *to, const char *text, size_t bytes);
+
+/* A finished job's result or error. */
+void answer_job(struct connection *c, const struct job *job);
+
+#endif

@@ -1,0 +1,516 @@
+/* Puts the rooms together, and turns signals into what they mean.
+ *
+ * One pass of the loop: sockets are read and their jobs submitted (poll), then batches leave and
+ * answers are written (check). Before the loop blocks it looks once more for what workers have
+ * finished (prepare); from then on a worker that finishes wakes it.
+ */
+#include "config.h"
+
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <uv.h>
+
+#include "admission.h"
+#include "backend.h"
+#include "batch.h"
+#include "cache.h"
+#include "clock.h"
+#include "connection.h"
+#include "cpus.h"
+#include "http.h"
+#include "listener.h"
+#include "log.h"
+#include "metrics.h"
+#include "monitor.h"
+#include "notify.h"
+#include "pipeline.h"
+#include "pool.h"
+
+enum { SIGNAL_COUNT = 3 };
+static const int signal_numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
+
+struct daemon {
+    struct conf conf;
+    daemon_load_fn *load;
+    void *load_user;
+    bool draining;
+
+    uv_loop_t loop;
+    bool loop_ready;
+    uv_signal_t signals[SIGNAL_COUNT];
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_timer_t tick;     /* once a second: rates */
+    uv_timer_t watchdog; /* as often as systemd wants */
+    uv_timer_t drain;    /* the end of patience */
+
+    struct notify *notify;
+    struct pool *pool;
+    struct pool_local *local;
+    struct monitor *monitor;
+    struct admission *admission;
+    struct cache *cache;
+    struct batcher *batcher;
+    struct backend native;
+    struct pipeline *pipeline;
+    struct connection_set *connections;
+    struct listener *listener;
+    struct http *http;
+};
+
+/* ---- configuration to rooms ---- */
+
+static enum log_level conf_log_level(const struct conf *c)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } levels[] = {{"err", LOG_LEVEL_ERR}, {"warn", LOG_LEVEL_WARN}, {"debug", LOG_LEVEL_DEBUG}};
+    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
+        if (strcmp(c->log_level, levels[i].name) == 0)
+            return levels[i].level;
+    }
+    return LOG_LEVEL_INFO;
+}
+
+static struct admission_limits conf_admission(const struct conf *c)
+{
+    return (struct admission_limits){
+        .client_jobs = c->client_jobs_max,
+        .client_bytes = c->client_bytes_max,
+        .client_arena_bytes = c->client_arena_bytes_max,
+        .client_arenas = c->client_arenas_max,
+        .client_connections = c->client_connections_max,
+    };
+}
+
+static struct batch_limits conf_batch(const struct conf *c)
+{
+    return (struct batch_limits){
+        .max_jobs = (uint32_t)c->batch_max_jobs,
+        .max_bytes = c->batch_max_bytes,
+        .max_delay_ns = c->batch_max_delay,
+    };
+}
+
+static struct pipeline_limits conf_pipeline(const struct conf *c)
+{
+    return (struct pipeline_limits){.inline_max_ns = c->inline_max, .split_min_ns = c->split_min};
+}
+
+static struct connection_limits conf_connection(const struct conf *c)
+{
+    return (struct connection_limits){
+        .job_max_bytes = c->job_max_bytes,
+        .json_max_bytes = c->json_max_bytes,
+        .out_max_bytes = c->out_max_bytes,
+        .jobs_max = (uint32_t)c->connection_jobs_max,
+        .connections_max = (uint32_t)c->connections_max,
+    };
+}
+
+/* Hands every LIVE parameter to its room. */
+static void apply_live(struct daemon *d)
+{
+    struct admission_limits admission = conf_admission(&d->conf);
+    struct batch_limits batch = conf_batch(&d->conf);
+    struct pipeline_limits pipeline = conf_pipeline(&d->conf);
+    struct connection_limits connection = conf_connection(&d->conf);
+    log_set_level(conf_log_level(&d->conf));
+    pool_set_limits(d->pool, d->conf.memory_max, d->conf.memory_keep);
+    cache_set_max(d->cache, d->conf.cache_max);
+    admission_set_limits(d->admission, &admission);
+    batcher_set_limits(d->batcher, &batch);
+    pipeline_set_limits(d->pipeline, &pipeline);
+    connection_set_limits(d->connections, &connection);
+}
+
+/* ---- the loop's pass ---- */
+
+static void pass_end(struct daemon *d)
+{
+    pipeline_flush(d->pipeline);
+    connection_set_flush(d->connections);
+    if (d->draining && connection_set_count(d->connections) == 0 &&
+        pipeline_in_flight(d->pipeline) == 0)
+        uv_stop(&d->loop);
+}
+
+static void before_block(uv_prepare_t *handle)
+{
+    struct daemon *d = handle->data;
+    do
+        pass_end(d);
+    while (!pipeline_may_sleep(d->pipeline));
+}
+
+static void after_block(uv_check_t *handle)
+{
+    struct daemon *d = handle->data;
+    pipeline_awake(d->pipeline);
+    pass_end(d);
+}
+
+static void tick_fired(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    monitor_tick(d->monitor, clock_ns());
+}
+
+static void watchdog_fired(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    if (pipeline_made_progress(d->pipeline))
+        notify_alive(d->notify);
+    else
+        log_warn("no progress", "jobs_in_flight=%zu", pipeline_in_flight(d->pipeline));
+}
+
+static char *metrics_text(void *user, enum wire_metrics form, size_t *bytes)
+{
+    struct daemon *d = user;
+    struct snapshot *s = malloc(sizeof(*s));
+    if (s == NULL)
+        return NULL;
+    monitor_snapshot(d->monitor, s);
+    char *text = metrics_print(s, form, bytes);
+    free(s);
+    return text;
+}
+
+/* ---- signals ---- */
+
+static void drain_late(uv_timer_t *timer)
+{
+    struct daemon *d = timer->data;
+    log_warn("drain cut short", "connections=%zu jobs_in_flight=%zu",
+             connection_set_count(d->connections), pipeline_in_flight(d->pipeline));
+    connection_set_close(d->connections);
+}
+
+static void drain_begin(struct daemon *d, int signal_number)
+{
+    d->draining = true;
+    log_info("draining", "signal=%s connections=%zu jobs_in_flight=%zu",
+             signal_number == SIGTERM ? "SIGTERM" : "SIGINT",
+             connection_set_count(d->connections), pipeline_in_flight(d->pipeline));
+    if (d->http != NULL)
+        http_set_ready(d->http, false);
+    notify_stopping(d->notify);
+    listener_stop(d->listener);
+    d->listener = NULL;
+    pipeline_drain(d->pipeline);
+    connection_set_drain(d->connections);
+    uv_timer_start(&d->drain, drain_late, d->conf.drain_max / 1000000, 0);
+}
+
+static void reload(struct daemon *d)
+{
+    struct conf fresh;
+    char error[CONF_ERROR_MAX];
+    struct monitor_thread *t = monitor_loop(d->monitor);
+    notify_reloading(d->notify);
+    if (d->load(d->load_user, &fresh, error) < 0) {
+        monitor_add(t, MONITOR_config_reloads_error, 1);
+        log_err("reload refused, the old configuration stays", "reason=\"%s\"", error);
+    } else {
+        unsigned waiting = conf_apply_live(&d->conf, &fresh);
+        apply_live(d);
+        monitor_add(t, MONITOR_config_reloads_ok, 1);
+        if (waiting > 0)
+            log_warn("reloaded in part", "parameters_that_need_a_restart=%u", waiting);
+        else
+            log_info("reloaded", "%s", "");
+    }
+    notify_ready(d->notify, "serving");
+}
+
+static void signal_came(uv_signal_t *handle, int signal_number)
+{
+    struct daemon *d = handle->data;
+    if (signal_number == SIGHUP) {
+        if (!d->draining)
+            reload(d);
+    } else if (d->draining) {
+        log_warn("second signal, leaving at once", "jobs_in_flight=%zu",
+                 pipeline_in_flight(d->pipeline));
+        _exit(DAEMON_EXIT_TEMPORARY);
+    } else {
+        drain_begin(d, signal_number);
+    }
+}
+
+/* ---- building ---- */
+
+static enum daemon_exit exit_of(int err, enum daemon_exit otherwise)
+{
+    switch (err) {
+    case -EADDRINUSE:
+        return DAEMON_EXIT_RUNNING;
+    case -EACCES:
+    case -EPERM:
+        return DAEMON_EXIT_PERMISSION;
+    case -EINVAL:
+    case -ENAMETOOLONG:
+    case -ESRCH:
+        return DAEMON_EXIT_CONFIG;
+    default:
+        return otherwise;
+    }
+}
+
+/* Thousands of connections need as many descriptors; the soft limit is meant for select(2). */
+static void raise_fd_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int handles_start(struct daemon *d)
+{
+    int err = uv_loop_init(&d->loop);
+    if (err < 0)
+        return err;
+    d->loop_ready = true;
+    for (size_t i = 0; i < SIGNAL_COUNT && err == 0; i++) {
+        err = uv_signal_init(&d->loop, &d->signals[i]);
+        d->signals[i].data = d;
+        if (err == 0)
+            err = uv_signal_start(&d->signals[i], signal_came, signal_numbers[i]);
+    }
+    if (err < 0)
+        return err;
+    uv_prepare_init(&d->loop, &d->prepare);
+    uv_check_init(&d->loop, &d->check);
+    uv_timer_init(&d->loop, &d->tick);
+    uv_timer_init(&d->loop, &d->watchdog);
+    uv_timer_init(&d->loop, &d->drain);
+    d->prepare.data = d->check.data = d->tick.data = d->watchdog.data = d->drain.data = d;
+    return 0;
+}
+
+static int rooms_new(struct daemon *d)
+{
+    struct admission_limits admission = conf_admission(&d->conf);
+    struct batch_limits batch = conf_batch(&d->conf);
+    struct pipeline_limits limits = conf_pipeline(&d->conf);
+    struct connection_limits connection = conf_connection(&d->conf);
+    unsigned workers = d->conf.workers != 0 ? (unsigned)d->conf.workers : cpus_available();
+    enum kern_isa isa_max = KERN_ISA_COUNT;
+    (void)kern_isa_find(&isa_max, d->conf.isa_max); /* "best" sets no limit */
+    backend_native_init(&d->native, isa_max);
+
+    int err = pool_new(&d->pool, d->conf.memory_max, d->conf.memory_keep);
+    if (err == 0)
+        err = pool_local_new(&d->local, d->pool);
+    if (err == 0)
+        err = monitor_new(&d->monitor);
+    if (err == 0)
+        err = admission_new(&d->admission, &admission);
+    if (err == 0)
+        err = cache_new(&d->cache, d->conf.cache_max, d->local);
+    if (err == 0)
+        err = batcher_new(&d->batcher, &batch, d->local);
+    if (err < 0)
+        return err;
+
+    struct pipeline_rooms rooms = {
+        .loop = &d->loop,
+        .pool = d->pool,
+        .local = d->local,
+        .admission = d->admission,
+        .cache = d->cache,
+        .batcher = d->batcher,
+        .native = &d->native,
+        .monitor = d->monitor,
+    };
+    err = pipeline_new(&d->pipeline, &rooms, &limits, workers, d->conf.spin);
+    if (err < 0)
+        return err;
+    struct connection_rooms connection_rooms = {
+        .loop = &d->loop,
+        .local = d->local,
+        .admission = d->admission,
+        .pipeline = d->pipeline,
+        .monitor = d->monitor,
+        .metrics = metrics_text,
+        .metrics_user = d,
+    };
+    err = connection_set_new(&d->connections, &connection_rooms, &connection);
+    struct monitor_sources sources = {
+        .pool = d->pool,
+        .cache = d->cache,
+        .batcher = d->batcher,
+        .scheduler = pipeline_scheduler(d->pipeline),
+        .admission = d->admission,
+        .pipeline = d->pipeline,
+        .isa = kern_isa_name(d->native.isa),
+        .version = PACKAGE_VERSION,
+    };
+    monitor_set_sources(d->monitor, &sources);
+    return err;
+}
+
+static void accepted(void *user, int fd)
+{
+    struct daemon *d = user;
+    connection_set_accept(d->connections, fd);
+}
+
+static enum daemon_exit open_job_socket(struct daemon *d)
+{
+    const char *path = NULL;
+    int fd;
+    int err = notify_take_socket(d->notify, "job", &fd);
+    if (err == -ENOENT) {
+        path = d->conf.socket;
+        err = listener_bind(&fd, path, d->conf.socket_group);
+    }
+    if (err < 0) {
+        log_err("cannot open the job socket", "socket=%s reason=\"%s\"",
+                path == NULL ? "passed" : path,
+                err == -EADDRINUSE ? "another daemon answers there" : strerror(-err));
+        return exit_of(err, DAEMON_EXIT_CREATE);
+    }
+    err = listener_start(&d->listener, &d->loop, fd, path, accepted, d);
+    if (err < 0) {
+        close(fd);
+        log_err("cannot listen on the job socket", "reason=\"%s\"", strerror(-err));
+        return DAEMON_EXIT_OS;
+    }
+    return DAEMON_EXIT_OK;
+}
+
+static enum daemon_exit open_http(struct daemon *d)
+{
+    int fd;
+    int err = notify_take_socket(d->notify, "metrics", &fd);
+    if (err == -ENOENT) {
+        if (strcmp(d->conf.http, "off") == 0)
+            return DAEMON_EXIT_OK;
+        err = http_bind(&fd, d->conf.http);
+    }
+    if (err < 0) {
+        log_err("cannot open the metrics socket", "http=%s reason=\"%s\"", d->conf.http,
+                strerror(-err));
+        return exit_of(err, DAEMON_EXIT_OS);
+    }
+    err = http_start(&d->http, &d->loop, fd, d->monitor);
+    if (err < 0) {
+        close(fd);
+        log_err("cannot serve metrics", "reason=\"%s\"", strerror(-err));
+        return DAEMON_EXIT_OS;
+    }
+    return DAEMON_EXIT_OK;
+}
+
+static enum daemon_exit open_all(struct daemon *d)
+{
+    int err = notify_new(&d->notify);
+    if (err == 0)
+        err = handles_start(d);
+    if (err == 0)
+        err = rooms_new(d);
+    if (err < 0) {
+        log_err("cannot start", "reason=\"%s\"", strerror(-err));
+        return err == -ENOMEM ? DAEMON_EXIT_TEMPORARY : DAEMON_EXIT_OS;
+    }
+    enum daemon_exit code = open_job_socket(d);
+    return code == DAEMON_EXIT_OK ? open_http(d) : code;
+}
+
+enum daemon_exit daemon_new(struct daemon **out, const struct conf *conf, daemon_load_fn *load,
+                            void *load_user)
+{
+    struct daemon *d = calloc(1, sizeof(*d));
+    if (d == NULL)
+        return DAEMON_EXIT_TEMPORARY;
+    d->conf = *conf;
+    d->load = load;
+    d->load_user = load_user;
+    log_set_level(conf_log_level(conf));
+    (void)signal(SIGPIPE, SIG_IGN); /* a client that leaves is an error code, not our end */
+    raise_fd_limit();
+
+    enum daemon_exit code = open_all(d);
+    if (code != DAEMON_EXIT_OK) {
+        daemon_free(d);
+        return code;
+    }
+    uv_prepare_start(&d->prepare, before_block);
+    uv_check_start(&d->check, after_block);
+    uv_timer_start(&d->tick, tick_fired, 1000, 1000);
+    uint64_t watchdog_ms = notify_watchdog_ms(d->notify);
+    if (watchdog_ms > 0)
+        uv_timer_start(&d->watchdog, watchdog_fired, watchdog_ms, watchdog_ms);
+    *out = d;
+    return DAEMON_EXIT_OK;
+}
+
+enum daemon_exit daemon_run(struct daemon *d)
+{
+    struct sched_stats workers;
+    sched_stats(pipeline_scheduler(d->pipeline), &workers);
+    log_info("serving", "socket=%s http_port=%d isa=%s workers=%u", d->conf.socket,
+             d->http == NULL ? 0 : http_port(d->http), kern_isa_name(d->native.isa),
+             workers.worker_count);
+    if (d->http != NULL)
+        http_set_ready(d->http, true);
+    notify_ready(d->notify, "serving");
+    uv_run(&d->loop, UV_RUN_DEFAULT);
+    log_info("drained", "jobs_done=%llu",
+             (unsigned long long)atomic_load_explicit(
+                 &monitor_loop(d->monitor)->counter[MONITOR_jobs_done], memory_order_relaxed));
+    return DAEMON_EXIT_OK;
+}
+
+static void close_ours(struct daemon *d)
+{
+    uv_handle_t *ours[] = {(uv_handle_t *)&d->prepare, (uv_handle_t *)&d->check,
+                           (uv_handle_t *)&d->tick, (uv_handle_t *)&d->watchdog,
+                           (uv_handle_t *)&d->drain};
+    for (size_t i = 0; i < SIGNAL_COUNT; i++) {
+        if (d->signals[i].data != NULL)
+            uv_close((uv_handle_t *)&d->signals[i], NULL);
+    }
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        if (ours[i]->data != NULL)
+            uv_close(ours[i], NULL);
+    }
+}
+
+void daemon_free(struct daemon *d)
+{
+    if (d == NULL)
+        return;
+    listener_stop(d->listener);
+    http_stop(d->http);
+    if (d->connections != NULL)
+        connection_set_close(d->connections);
+    if (d->loop_ready)
+        close_ours(d);
+    pipeline_free(d->pipeline);
+    if (d->loop_ready) {
+        uv_run(&d->loop, UV_RUN_DEFAULT); /* every handle's close callback */
+        uv_loop_close(&d->loop);
+    }
+    connection_set_free(d->connections);
+    batcher_free(d->batcher);
+    cache_free(d->cache);
+    admission_free(d->admission);
+    monitor_free(d->monitor);
+    pool_local_free(d->local);
+    pool_free(d->pool);
+    notify_free(d->notify);
+    free(d);
+}
