@@ -27,7 +27,7 @@ void notify_reloading(struct notify *n);
 void notify_stopping(struct notify *n);
 void notify_status(struct notify *n, const char *status);
 
-/* Half of the watchdog's interval in ms, 0 if none is asked for; then call notify_alive() so often. */
+/* Half of the watchdog's interval in ms: call notify_alive() so often. 0: none is asked for. */
 uint64_t notify_watchdog_ms(const struct notify *n);
 void notify_alive(struct notify *n);
 
