@@ -26,6 +26,7 @@ KERN_SOURCES = \
 	kernels/conv2d_f32.c \
 	kernels/conv2d_i32.c \
 	kernels/conv2d_u8.c \
+	kernels/hash.h \
 	kernels/hash_fast.c \
 	kernels/hash_fnv1a_64.c \
 	kernels/matmul_f32.c \
@@ -34,7 +35,8 @@ KERN_SOURCES = \
 	kernels/mix_u32.c \
 	kernels/mul_f32.c \
 	kernels/mul_i32.c \
-	kernels/mul_u8.c
+	kernels/mul_u8.c \
+	kernels/zip.h
 
 KERN_CFLAGS = $(BASE_CFLAGS) -fno-stack-protector
 

@@ -66,4 +66,14 @@
     kern_fn KERN_FN(name);                                                                         \
     void KERN_FN(name)(const struct kern_args *args, const struct kern_part *part)
 
+/* Where a range ends in an op of n units. An empty op has one unit, which is not there. */
+static inline size_t kern_end(const struct kern_part *part, size_t n)
+{
+    return part->end < n ? part->end : n;
+}
+
+/* An op that reads and writes more than this leaves little of its result in a cache (a core's share
+ * of L3 is 2 to 32 MiB), so storing past the caches saves reading the result's lines first. */
+#define KERN_STREAM_BYTES ((size_t)16 << 20)
+
 #endif

@@ -12,6 +12,11 @@
 #define KERN_PASTE(a, b, c)  KERN_PASTE_(a, b, c)
 #define KERN_FN(name)        KERN_PASTE(kern_, name, KERN_ISA)
 
+/* Every kernel has this shape; declares the symbol before its definition. */
+#define KERN_DEFINE(name)                                                                          \
+    kern_fn KERN_FN(name);                                                                         \
+    void KERN_FN(name)(const struct kern_args *args, const struct kern_part *part)
+
 /* a * b + c, rounded once in the fused class and twice in the split one. */
 static inline float ref_madd(float a, float b, float c)
 {
