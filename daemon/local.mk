@@ -9,6 +9,8 @@ libdaemon_a_SOURCES = \
 	daemon/arena.h \
 	daemon/backend.c \
 	daemon/backend.h \
+	daemon/base64.c \
+	daemon/base64.h \
 	daemon/batch.c \
 	daemon/batch.h \
 	daemon/buf.c \
@@ -45,17 +47,29 @@ libdaemon_a_SOURCES = \
 	daemon/http.h \
 	daemon/http_accept.c \
 	daemon/http_accept.h \
+	daemon/http_answer.c \
 	daemon/http_guard.c \
 	daemon/http_guard.h \
 	daemon/http_listen.c \
 	daemon/http_mhd.c \
 	daemon/http_mhd.h \
+	daemon/http_priv.h \
+	daemon/http_target.c \
+	daemon/http_target.h \
 	daemon/injector.c \
 	daemon/injector.h \
 	daemon/job.c \
 	daemon/job.h \
-	daemon/json_job.c \
+	daemon/json_array.c \
+	daemon/json_array.h \
 	daemon/json_job.h \
+	daemon/json_job_members.c \
+	daemon/json_job_parse.c \
+	daemon/json_job_print.c \
+	daemon/json_job_priv.h \
+	daemon/json_job_shape.c \
+	daemon/json_scan.c \
+	daemon/json_scan.h \
 	daemon/listener.c \
 	daemon/listener.h \
 	daemon/listener_bind.c \
@@ -76,9 +90,9 @@ libdaemon_a_SOURCES = \
 	daemon/outq.h \
 	daemon/params.c \
 	daemon/params.def \
+	daemon/params.h \
 	daemon/parking.c \
 	daemon/parking.h \
-	daemon/params.h \
 	daemon/pipeline.c \
 	daemon/pipeline.h \
 	daemon/pipeline_priv.h \
