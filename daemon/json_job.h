@@ -14,19 +14,21 @@
 struct json_request {
     struct wire_request header; /* type WIRE_JOB, WIRE_PING or WIRE_METRICS */
     struct shape shape;         /* of a job */
-    struct buf *payload;        /* owned: the operands as an inline frame carries them; NULL: none */
+    struct buf *payload;        /* owned: a job's operands as an inline frame carries them */
     char *id_text;              /* owned (free): the "id" member as JSON text; NULL: none given */
 };
 
 /**
  * Parses one line, without its newline.
  * On success the caller owns payload and id_text. On failure *field (at most 64 bytes, terminated)
- * names the member at fault, or is empty; id_text is set when the line got as far as an id.
+ * names the member at fault, or the byte where the JSON broke, or is empty; id_text is set when
+ * the line got as far as an id.
  * Returns WIRE_OK, or BAD_JSON, BAD_FIELD, BAD_VALUE, BAD_OP, BAD_SHAPE, TOO_BIG, ...
  */
 enum wire_status json_job_parse(struct json_request *out, char field[static 64], const char *line,
                                 size_t line_bytes, size_t job_max_bytes, struct pool_local *l);
 
+/* What is printed: an error, a result, a text, or (a ping) just the id and the status. */
 struct json_answer {
     enum wire_status status;
     const char *id_text; /* NULL prints null */
