@@ -28,7 +28,10 @@ static const struct family {
 } families[] = {
     [KERN_zip] = {{"n"}, 1, {"x", "y"}, "result"},
     [KERN_map] = {{"n"}, 1, {"x"}, "result"},
-    [KERN_matmul] = {{"m", "n", "k", "lda", "ldb", "ldc", "alpha", "beta"}, 3, {"a", "b", "c"}, "c"},
+    [KERN_matmul] = {{"m", "n", "k", "lda", "ldb", "ldc", "alpha", "beta"},
+                     3,
+                     {"a", "b", "c"},
+                     "c"},
     [KERN_conv2d] = {{"h", "w", "channels", "r", "s", "border", "rounding"},
                      5,
                      {"image", "kernel"},
