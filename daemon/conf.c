@@ -6,10 +6,14 @@
 
 #include "conf.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -79,16 +83,26 @@ unsigned conf_apply_live(struct conf *c, const struct conf *fresh)
     return waiting;
 }
 
-/* "off", or something before the last colon and a port after it. Whether the address is one is
- * for http_bind() to find out. */
+/* "off", or an address in numbers and a port. Names are not looked up: the service has no network
+ * to ask. */
 static bool http_is_valid(const char *text)
 {
     if (strcmp(text, "off") == 0)
         return true;
     const char *colon = strrchr(text, ':');
     uint64_t port;
-    return colon != NULL && colon != text && conf_parse_count(&port, colon + 1) == 0 &&
-           port <= 65535;
+    if (colon == NULL || conf_parse_count(&port, colon + 1) < 0 || port > 65535)
+        return false;
+    bool v6 = text[0] == '[' && colon[-1] == ']';
+    const char *first = v6 ? text + 1 : text;
+    size_t bytes = (size_t)((v6 ? colon - 1 : colon) - first);
+    char host[INET6_ADDRSTRLEN];
+    unsigned char address[sizeof(struct in6_addr)];
+    if (bytes >= sizeof(host))
+        return false;
+    memcpy(host, first, bytes);
+    host[bytes] = '\0';
+    return inet_pton(v6 ? AF_INET6 : AF_INET, host, address) == 1;
 }
 
 static int size_over(char error[static CONF_ERROR_MAX], const char *name, uint64_t bytes,
