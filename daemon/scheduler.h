@@ -8,8 +8,8 @@
 #ifndef DAEMON_SCHEDULER_H
 #define DAEMON_SCHEDULER_H
 
-#include <stdbool.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,13 +23,13 @@ typedef void sched_task_fn(struct sched_worker *w, struct sched_task *task);
 
 struct sched_task {
     sched_task_fn *run;
-    _Atomic uint32_t done; /* spawned tasks only: 1 when run has returned */
+    _Atomic uint32_t done; /* spawned tasks only: 1 when run has returned, else who waits for it */
 };
 
 enum sched_lane { SCHED_LANE_HIGH, SCHED_LANE_NORMAL, SCHED_LANE_LOW, SCHED_LANE_COUNT };
 
 struct sched_config {
-    unsigned worker_count;    /* at least 1 */
+    unsigned worker_count;    /* 1..4096 */
     size_t injector_capacity; /* tasks per lane that may wait; rounded up to a power of two */
     uint64_t spin_ns;         /* a worker that runs dry looks this long before it parks */
     void (*thread_start)(void *user, unsigned worker); /* may be NULL; on the worker, before work */
@@ -40,7 +40,7 @@ struct sched_config {
 struct sched_stats {
     uint64_t executed_total; /* tasks run, spawned ones and ranges too */
     uint64_t stolen_total;
-    uint64_t split_total;    /* ranges given away */
+    uint64_t split_total;    /* ranges halved for a hungry worker */
     uint64_t parked_total;
     uint64_t woken_total;    /* futex wake-ups sent */
     uint64_t busy_ns;        /* time workers spent inside tasks, summed */
@@ -48,7 +48,8 @@ struct sched_stats {
     unsigned parked;         /* now */
 };
 
-/* Creates and starts the workers. On failure nothing runs and nothing is left. */
+/* Creates and starts the workers. -EINVAL, -ENOMEM, -EAGAIN (no more threads): then nothing runs
+ * and nothing is left. */
 int sched_new(struct scheduler **out, const struct sched_config *cfg);
 
 /* Runs what was submitted, then ends the workers and frees all. NULL is fine. */
@@ -79,6 +80,8 @@ typedef void sched_range_fn(struct sched_worker *w, void *ctx, size_t begin, siz
  * hungry; returns when all of it has run. A range is halved only while someone is hungry
  * (lazy splitting: Tzannes, Caragea, Barua, Vishkin 2010), so with no thief fn is called in
  * steps of `grain` by the caller alone, in order.
+ * Each call's begin is a multiple of `grain`; it spans `grain` indexes, or, at the end, up to
+ * twice as many less one. A grain of 0 is 1; a count below `grain` is one call; 0 is none.
  */
 void sched_for(struct sched_worker *w, size_t count, size_t grain, sched_range_fn *fn, void *ctx);
 
