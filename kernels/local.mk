@@ -92,4 +92,8 @@ EXTRA_DIST += \
 	kernels/isa/avx512.h \
 	kernels/isa/neon.h \
 	kernels/isa/sse4.h \
+	kernels/matmul_geom.h \
+	kernels/matmul_pack.h \
+	kernels/matmul_run.h \
+	kernels/matmul_tile.h \
 	kernels/vec.h

@@ -47,8 +47,11 @@ enum {
 
     MATMUL_DIRECT_ROWS = 96,
     MATMUL_DIRECT_COLS = 128,
-    MATMUL_DIRECT_CELLS = 64,           /* packed on the stack at a time */
-    MATMUL_DIRECT_B_BYTES = 128 * 1024, /* reading more b again and again misses L2 */
+    MATMUL_DIRECT_CELLS = 64, /* packed on the stack at a time */
+    /* How much of b may be read again for each row of tiles: what L2 holds if it is read in place,
+     * less if it is packed on the stack each time. */
+    MATMUL_DIRECT_B_BYTES = 1024 * 1024,
+    MATMUL_DIRECT_STACK_B_BYTES = 64 * 1024,
     MATMUL_CELL_BYTES = 4
 };
 
@@ -82,8 +85,9 @@ static inline void matmul_geom_init(struct matmul_geom *g, const struct kern_mat
                                     size_t k_per_cell, size_t tile_rows, size_t panel_cols)
 {
     g->cells = matmul_ceil_div(mm->k, k_per_cell);
-    g->packed = mm->m > MATMUL_DIRECT_ROWS &&
-                (uint64_t)g->cells * mm->n > MATMUL_DIRECT_B_BYTES / MATMUL_CELL_BYTES;
+    const bool in_place = k_per_cell == 1 && !mm->trans_b;
+    const size_t b_bytes = in_place ? MATMUL_DIRECT_B_BYTES : MATMUL_DIRECT_STACK_B_BYTES;
+    g->packed = mm->m > MATMUL_DIRECT_ROWS && g->cells * mm->n > b_bytes / MATMUL_CELL_BYTES;
     if (!g->packed)
         return;
     g->block_rows = matmul_even_part(mm->m, MATMUL_BLOCK_ROWS, tile_rows);
