@@ -1,0 +1,5 @@
+# Man pages, in mdoc; tests/check_tree.sh runs mandoc's lint over each. One a line.
+
+dist_man_MANS = \
+	docs/simdd.8 \
+	docs/simdd.conf.5

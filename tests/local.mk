@@ -3,7 +3,17 @@
 TESTS += $(check_PROGRAMS) $(check_SCRIPTS)
 EXTRA_DIST += $(check_SCRIPTS) tests/suite.h
 
+# Scripts among the tests find both trees, and the compiler, here.
+AM_TESTS_ENVIRONMENT = \
+	abs_top_builddir='$(abs_top_builddir)'; \
+	abs_top_srcdir='$(abs_top_srcdir)'; \
+	CC='$(CC)'; \
+	export abs_top_builddir abs_top_srcdir CC;
+
 include tests/kernels.mk
+if !KERNELS_ONLY
+include tests/fuzz.mk
+endif
 if HAVE_CHECK
 include tests/core.mk
 include tests/memory.mk
