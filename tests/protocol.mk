@@ -20,3 +20,10 @@ tests_test_json_job_LDADD = $(TEST_LIBS)
 tests_test_arena_SOURCES = tests/test_arena.c
 tests_test_arena_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_arena_LDADD = $(TEST_LIBS)
+
+check_PROGRAMS += tests/test_protocol_doc
+tests_test_protocol_doc_SOURCES = tests/test_protocol_doc.c
+tests_test_protocol_doc_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_protocol_doc_LDADD = $(TEST_LIBS)
+
+check_SCRIPTS += tests/check_protocol_doc.sh
