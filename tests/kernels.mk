@@ -5,6 +5,10 @@ tests_test_kernels_SOURCES = \
 	tests/kernels_case.h \
 	tests/kernels_conv2d.c \
 	tests/kernels_elements.c \
+	tests/kernels_fill.c \
+	tests/kernels_fill.h \
 	tests/kernels_matmul.c \
+	tests/kernels_place.c \
+	tests/kernels_place.h \
 	tests/test_kernels.c
 tests_test_kernels_LDADD = $(KERN_LIBS)

@@ -73,8 +73,11 @@ void kcases_matmul(struct kcase *k, enum kern_op op); /* tests/kernels_matmul.c 
 void kcases_conv2d(struct kcase *k, enum kern_op op); /* tests/kernels_conv2d.c */
 
 /* One ISA and op. Returns owned, or NULL without memory. */
-struct kcase *kcase_new(enum kern_isa isa, enum kern_op op, uint64_t seed);
+struct kcase *kcase_new(enum kern_isa isa, enum kern_op op, uint64_t seed, size_t rounds);
 void kcase_free(struct kcase *k);
+
+/* Returns borrowed: names the latest case, and how to run it again. */
+const char *kcase_what(const struct kcase *k);
 size_t kcase_passed(const struct kcase *k);
 size_t kcase_failed(const struct kcase *k);
 
