@@ -72,6 +72,13 @@ static inline size_t kern_end(const struct kern_part *part, size_t n)
     return part->end < n ? part->end : n;
 }
 
+/* How many of n elements at p lie before the next address that is a multiple of V_BYTES. */
+static inline size_t kern_misaligned(const void *p, size_t n, size_t elem_bytes)
+{
+    size_t head = (V_BYTES - (uintptr_t)p % V_BYTES) % V_BYTES / elem_bytes;
+    return head < n ? head : n;
+}
+
 /* An op that reads and writes more than this leaves little of its result in a cache (a core's share
  * of L3 is 2 to 32 MiB), so storing past the caches saves reading the result's lines first. */
 #define KERN_STREAM_BYTES ((size_t)16 << 20)

@@ -1,9 +1,8 @@
 /* How an op of the zip family walks its arrays: zip_f32, zip_i32 and zip_u8 take the one word of the
  * vocabulary that tells add from mul, which the compiler inlines.
  *
- * The result is brought to a vector's alignment first: every second unaligned store crosses a
- * cache line or worse, and streaming stores must be aligned. An op in place never streams: its
- * lines were read anyway. */
+ * The result is brought to a vector's alignment first: unaligned stores cross cache lines, and
+ * streaming stores must be aligned. An op in place never streams: its lines were read anyway. */
 #ifndef KERNELS_ZIP_H
 #define KERNELS_ZIP_H
 
@@ -11,12 +10,6 @@
 #include <stdint.h>
 
 #include "vec.h"
-
-/* Elements from p to the next address that is a multiple of V_BYTES. */
-static inline size_t zip_misaligned(const void *p, size_t elem_bytes)
-{
-    return (V_BYTES - (uintptr_t)p % V_BYTES) % V_BYTES / elem_bytes;
-}
 
 static inline bool zip_streams(const struct kern_args *args, size_t elem_bytes)
 {
@@ -40,13 +33,11 @@ static inline bool zip_streams(const struct kern_args *args, size_t elem_bytes)
         size_t i = part->begin, end = kern_end(part, args->u.zip.n);                               \
         if (i >= end)                                                                              \
             return;                                                                                \
-        size_t head = zip_misaligned(z + i, sizeof(elem));                                         \
-        if (head != 0 && end - i > head) {                                                         \
+        size_t head = kern_misaligned(z + i, end - i, sizeof(elem));                               \
+        if (head != 0)                                                                             \
             zip_some_##T(x + i, y + i, z + i, head, op);                                           \
-            i += head;                                                                             \
-            head = 0;                                                                              \
-        }                                                                                          \
-        if (head == 0 && zip_streams(args, sizeof(elem))) {                                        \
+        i += head;                                                                                 \
+        if (zip_streams(args, sizeof(elem))) {                                                     \
             for (; end - i >= L; i += L)                                                           \
                 v_##T##_stream(z + i, op(v_##T##_load(x + i), v_##T##_load(y + i)));               \
             v_fence();                                                                             \
