@@ -35,8 +35,9 @@ void cache_free(struct cache *c);
 /* A hit returns owned: one more reference to the value and its exact size; NULL is a miss. */
 struct buf *cache_get(struct cache *c, struct cache_key key, size_t *value_bytes);
 
-/* Keeps `value` under `key`, taking a reference of its own; evicts what must go. A value over a
- * quarter of max_bytes is not kept. An existing entry is replaced. -ENOMEM keeps the cache whole. */
+/* Keeps `value` under `key`, taking a reference of its own; evicts what must go. A value whose
+ * block takes over a quarter of max_bytes is not kept. An existing entry is replaced, or dropped if
+ * the new value is not kept. -ENOMEM keeps the cache whole. */
 int cache_put(struct cache *c, struct cache_key key, struct buf *value, size_t value_bytes);
 
 /* Counts a lookup that was not worth making. */

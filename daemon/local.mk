@@ -17,6 +17,12 @@ libdaemon_a_SOURCES = \
 	daemon/buf.h \
 	daemon/cache.c \
 	daemon/cache.h \
+	daemon/cache_evict.c \
+	daemon/cache_evict.h \
+	daemon/cache_ghost.c \
+	daemon/cache_ghost.h \
+	daemon/cache_table.c \
+	daemon/cache_table.h \
 	daemon/clock.h \
 	daemon/conf.c \
 	daemon/conf.h \
