@@ -3,12 +3,10 @@
 
 #include "cost.h"
 
-enum {
-    RUN_MIN_NS = 1000, /* below this the clock's own cost shows */
-    OUTLIER_FACTOR = 8 /* a run that lost its CPU is not this much slower than its op */
-};
+enum { RUN_MIN_NS = 1000 }; /* below this the clock's own cost shows */
 
-#define WEIGHT (1.0 / 16) /* of one run: the last 50 make up 96 % */
+#define WEIGHT         (1.0 / 16) /* of one run: the last 50 make up 96 % */
+#define OUTLIER_FACTOR 8.0 /* one run moves the mean by no more than if it were so far off */
 
 void cost_init(struct cost *c)
 {

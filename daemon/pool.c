@@ -9,7 +9,7 @@
  * The bound is checked where memory leaves the depot, first against what is outside it, which is
  * never less than what is used, and only if that is over the bound against the sum of all
  * counters. Blocks in magazines are given out unchecked, so used_bytes may pass the bound by what
- * they hold, at most 2 MiB per local. Large blocks are counted exactly.
+ * they hold, at most 3 MiB per local. Large blocks are counted exactly.
  */
 #include "config.h"
 

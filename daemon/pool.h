@@ -27,7 +27,7 @@ struct pool_stats {
 };
 
 /* max_bytes bounds used_bytes: exactly for blocks over 64 KiB; smaller ones may pass it by what
- * magazines hold, at most 2 MiB per local. keep_bytes bounds what is held beyond use and
+ * magazines hold, at most 3 MiB per local. keep_bytes bounds what is held beyond use and
  * magazines; only spans of 64 KiB that are partly used may pass it. */
 int pool_new(struct pool **out, size_t max_bytes, size_t keep_bytes);
 
