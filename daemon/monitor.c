@@ -22,7 +22,7 @@
 
 enum {
     SAMPLE_COUNT = 72,
-    CLIENTS_AT_ONCE_MAX = 1 << 20, /* no more uids than this are added up */
+    CLIENTS_SUMMED_MAX = 1024 /* admission sorts them by insertion */
 };
 #define TICK_MIN_NS UINT64_C(900000000) /* x SAMPLE_COUNT > 60 s */
 #define SECOND_NS   UINT64_C(1000000000)
@@ -173,21 +173,23 @@ static void client_add(struct client_stats *sum, const struct client_stats *c)
     sum->run_ns_total += c->run_ns_total;
 }
 
-/* The busiest clients get rows, the others one sum. Without memory for all there is no sum. */
+/* The busiest clients get rows, the others one sum: of the busiest thousand, since behind those
+ * nothing is left that a graph could show. Without memory for that there is no sum. */
 static void take_clients(struct snapshot *out, const struct admission *admission)
 {
     size_t count = admission_stats(admission, out->clients, MONITOR_CLIENT_ROWS);
     out->client_count = count;
     out->client_rows = count < MONITOR_CLIENT_ROWS ? count : MONITOR_CLIENT_ROWS;
-    if (count <= MONITOR_CLIENT_ROWS || count > CLIENTS_AT_ONCE_MAX)
+    if (count <= MONITOR_CLIENT_ROWS)
         return;
-    struct client_stats *all = calloc(count, sizeof *all);
-    if (all == NULL)
+    size_t listed = count < CLIENTS_SUMMED_MAX ? count : CLIENTS_SUMMED_MAX;
+    struct client_stats *clients = calloc(listed, sizeof *clients);
+    if (clients == NULL)
         return;
-    admission_stats(admission, all, count);
-    for (size_t i = MONITOR_CLIENT_ROWS; i < count; i++)
-        client_add(&out->other_clients, &all[i]);
-    free(all);
+    admission_stats(admission, clients, listed);
+    for (size_t i = MONITOR_CLIENT_ROWS; i < listed; i++)
+        client_add(&out->other_clients, &clients[i]);
+    free(clients);
 }
 
 static void take_sources(struct snapshot *out, const struct monitor_sources *src)

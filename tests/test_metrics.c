@@ -362,6 +362,40 @@ START_TEST(cache_hits_misses_and_bypasses_are_lookups)
 }
 END_TEST
 
+START_TEST(clients_without_a_row_are_summed)
+{
+    enum { CLIENTS = MONITOR_CLIENT_ROWS + 4 };
+    struct monitor *monitor;
+    struct admission *admission;
+    struct client *clients[CLIENTS];
+    const struct admission_limits limits = {1000, 1 << 20, 1 << 20, 10, 10};
+    uint32_t retry_us;
+    ck_assert_int_eq(monitor_new(&monitor), 0);
+    ck_assert_int_eq(admission_new(&admission, &limits), 0);
+    monitor_set_sources(monitor, &(struct monitor_sources){.admission = admission});
+    for (unsigned i = 0; i < CLIENTS; i++) { /* uid i has i + 1 jobs: the last are the busiest */
+        clients[i] = admission_connect(admission, i);
+        for (unsigned k = 0; k <= i; k++)
+            ck_assert_int_eq(admission_enter(admission, clients[i], 64, &retry_us), WIRE_OK);
+    }
+    monitor_snapshot(monitor, &snapshot);
+    print_all();
+    assert_value("simdd_clients", CLIENTS);
+    assert_value("simdd_client_jobs_total{uid=\"19\"}", 20);
+    assert_value("simdd_client_jobs_total{uid=\"4\"}", 5);
+    ck_assert(isnan(exposition_value(&prometheus, "simdd_client_jobs_total{uid=\"3\"}")));
+    assert_value("simdd_client_jobs_total{uid=\"other\"}", 1 + 2 + 3 + 4);
+    assert_value("simdd_client_connections{uid=\"other\"}", 4);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        for (unsigned k = 0; k <= i; k++)
+            admission_leave(admission, clients[i], 64, 10);
+        admission_disconnect(admission, clients[i]);
+    }
+    admission_free(admission);
+    monitor_free(monitor);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("metrics");
@@ -379,6 +413,7 @@ int main(void)
     tcase_add_test(tc, shown_buckets_are_sums_of_fine_ones);
     tcase_add_test(tc, uids_are_capped_and_the_rest_are_other);
     tcase_add_test(tc, content_types_are_those_of_the_forms);
+    tcase_add_test(tc, clients_without_a_row_are_summed);
     tcase_add_test(tc, cache_hits_misses_and_bypasses_are_lookups);
     suite_add_tcase(suite, tc);
     return suite_run(suite);
