@@ -1,5 +1,8 @@
 # Man pages, in mdoc; tests/check_tree.sh runs mandoc's lint over each. One a line.
 
 dist_man_MANS = \
+	docs/simdd-protocol.7 \
 	docs/simdd.8 \
 	docs/simdd.conf.5
+
+EXTRA_DIST += docs/protocol.md

@@ -8,10 +8,14 @@ AM_TESTS_ENVIRONMENT = \
 	abs_top_builddir='$(abs_top_builddir)'; \
 	abs_top_srcdir='$(abs_top_srcdir)'; \
 	CC='$(CC)'; \
-	export abs_top_builddir abs_top_srcdir CC;
+	TREE_CPPFLAGS='$(TEST_CPPFLAGS)'; \
+	export abs_top_builddir abs_top_srcdir CC TREE_CPPFLAGS;
 
 include tests/kernels.mk
 if !KERNELS_ONLY
+check_SCRIPTS += \
+	tests/check_systemd.sh \
+	tests/check_tree.sh
 include tests/fuzz.mk
 endif
 if HAVE_CHECK
