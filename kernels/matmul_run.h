@@ -44,48 +44,57 @@ static size_t span_elems(const struct job *job, struct span k)
 /* Rows of a. Stored by rows they are packed by rows; stored by columns, in panels of `height` rows
  * with the cells of one step of k side by side. So either way packing is copying, and row i (a
  * multiple of height) starts at to + i * k.cells. */
-static void pack_a(cell *to, const struct job *job, struct area area, struct span k, size_t height)
+static void pack_a(cell *to, const struct job *job, const struct area *area, struct span k, size_t height)
 {
     const struct kern_matmul *mm = job->mm;
     const size_t elems = span_elems(job, k);
-    const elem *from = job->a + (mm->trans_a ? k.cell * CELL_ELEMS * mm->lda + area.row
-                                             : area.row * mm->lda + k.cell * CELL_ELEMS);
+    const elem *from = job->a + (mm->trans_a ? k.cell * CELL_ELEMS * mm->lda + area->row
+                                             : area->row * mm->lda + k.cell * CELL_ELEMS);
     if (!mm->trans_a) {
-        for (size_t i = 0; i < area.rows; i++)
+        for (size_t i = 0; i < area->rows; i++)
             pack_along(to + i * k.cells, 1, from + i * mm->lda, elems, zero_of_a(mm));
         return;
     }
     for (size_t e = 0; e < elems; e += CELL_ELEMS, from += CELL_ELEMS * mm->lda) {
-        for (size_t i = 0; i < area.rows; i += height)
+        for (size_t i = 0; i < area->rows; i += height)
             pack_across(to + i * k.cells + e / CELL_ELEMS * height, from + i, mm->lda,
-                        matmul_min(elems - e, CELL_ELEMS), matmul_min(area.rows - i, height),
+                        matmul_min(elems - e, CELL_ELEMS), matmul_min(area->rows - i, height),
                         zero_of_a(mm));
     }
 }
 
+/* The same rows, for the tiles. */
+static void tile_row_aim_packed(struct tile_row *t, const struct job *job, const cell *a_packed,
+                                struct span k, size_t height)
+{
+    t->a_row = job->mm->trans_a ? 1 : k.cells;
+    t->a_cell = job->mm->trans_a ? height : 1;
+    t->a = a_packed;
+}
+
 /* Columns of b in panels of TILE_COLS, the cells of one step of k side by side. The last panel is
  * filled up with zeros. */
-static void pack_b(cell *to, const struct job *job, struct area area, struct span k)
+static void pack_b(cell *to, const struct job *job, const struct area *area, struct span k)
 {
     const struct kern_matmul *mm = job->mm;
     const size_t elems = span_elems(job, k), panel = k.cells * TILE_COLS;
-    const size_t ragged = area.cols % TILE_COLS;
-    const elem *from = job->b + (mm->trans_b ? area.col * mm->ldb + k.cell * CELL_ELEMS
-                                             : k.cell * CELL_ELEMS * mm->ldb + area.col);
+    const size_t ragged = area->cols % TILE_COLS;
+    const elem *from = job->b + (mm->trans_b ? area->col * mm->ldb + k.cell * CELL_ELEMS
+                                             : k.cell * CELL_ELEMS * mm->ldb + area->col);
     if (mm->trans_b) {
-        for (size_t j = 0; j < area.cols; j++)
+        for (size_t j = 0; j < area->cols; j++)
             pack_along(to + j / TILE_COLS * panel + j % TILE_COLS, TILE_COLS, from + j * mm->ldb,
                        elems, zero_of_b(mm));
     } else {
         for (size_t e = 0; e < elems; e += CELL_ELEMS, from += CELL_ELEMS * mm->ldb) {
-            for (size_t j = 0; j < area.cols; j += TILE_COLS)
+            for (size_t j = 0; j < area->cols; j += TILE_COLS)
                 pack_across(to + j / TILE_COLS * panel + e / CELL_ELEMS * TILE_COLS, from + j,
                             mm->ldb, matmul_min(elems - e, CELL_ELEMS),
-                            matmul_min(area.cols - j, TILE_COLS), zero_of_b(mm));
+                            matmul_min(area->cols - j, TILE_COLS), zero_of_b(mm));
         }
     }
     if (ragged != 0) {
-        to += area.cols / TILE_COLS * panel;
+        to += area->cols / TILE_COLS * panel;
         for (size_t p = 0; p < k.cells; p++, to += TILE_COLS) {
             for (size_t j = ragged; j < TILE_COLS; j++)
                 to[j] = (cell){0};
@@ -96,139 +105,149 @@ static void pack_b(cell *to, const struct job *job, struct area area, struct spa
 /* ---- multiplying ---- */
 
 /* The last columns, where stores of a part of a vector are dear: full tiles beside c. */
-static void edge_run_aside(struct tile_row t, size_t rows, size_t cols, size_t vecs)
+static void edge_run_aside(struct tile_row *t, size_t rows, size_t cols, size_t vecs)
 {
     sum aside[TILE_ROWS * TILE_COLS] = {0};
-    sum *c = t.c;
-    const size_t ldc = t.ldc;
+    sum *c = t->c;
+    const size_t ldc = t->ldc;
 
-    if (!t.first) {
+    if (!t->first) {
         for (size_t i = 0; i < rows; i++) {
             for (size_t j = 0; j < cols; j++)
                 aside[i * TILE_COLS + j] = c[i * ldc + j];
         }
     }
-    t.c = aside;
-    t.ldc = TILE_COLS;
-    tile_edge[vecs - 1][rows - 1](&t);
+    t->c = aside;
+    t->ldc = TILE_COLS;
+    tile_edge[vecs - 1][rows - 1](t);
     for (size_t i = 0; i < rows; i++) {
         for (size_t j = 0; j < cols; j++)
             c[i * ldc + j] = aside[i * TILE_COLS + j];
     }
+    t->c = c;
+    t->ldc = ldc;
 }
 
-/* At most TILE_ROWS rows, any number of columns. */
-static void rows_run(struct tile_row t, size_t rows, size_t cols)
+/* The widest tiles first; a tile narrower than TILE_COLS comes last. b and c of *t move on. */
+static void tiles_run(struct tile_row *t, size_t rows, size_t cols)
 {
-    const bool packed = t.b_tile != TILE_COLS;
+    const bool packed = t->b_tile != TILE_COLS;
 
     if (rows <= TILE_WIDE_ROWS && !packed && cols >= TILE_WIDE_COLS) {
-        t.tiles = cols / TILE_WIDE_COLS;
-        t.b_tile = TILE_WIDE_COLS;
-        tile_wide[rows - 1](&t);
-        t.b += t.tiles * TILE_WIDE_COLS;
-        t.c += t.tiles * TILE_WIDE_COLS;
-        t.b_tile = TILE_COLS;
+        t->tiles = cols / TILE_WIDE_COLS;
+        t->b_tile = TILE_WIDE_COLS;
+        tile_wide[rows - 1](t);
+        t->b_tile = TILE_COLS;
+        t->b += t->tiles * TILE_WIDE_COLS;
+        t->c += t->tiles * TILE_WIDE_COLS;
         cols %= TILE_WIDE_COLS;
     }
-    t.tiles = cols / TILE_COLS;
-    if (t.tiles != 0) {
-        tile_full[rows - 1](&t);
-        t.b += t.tiles * t.b_tile;
-        t.c += t.tiles * TILE_COLS;
+    t->tiles = cols / TILE_COLS;
+    if (t->tiles != 0) {
+        tile_full[rows - 1](t);
+        t->b += t->tiles * t->b_tile;
+        t->c += t->tiles * TILE_COLS;
         cols %= TILE_COLS;
     }
     if (cols != 0) {
         size_t vecs = matmul_ceil_div(cols, TILE_LANES);
-        t.tiles = 1;
-        t.edge = cols - (vecs - 1) * TILE_LANES;
-        if (TILE_MASKS || t.edge == TILE_LANES)
-            tile_edge[vecs - 1][rows - 1](&t);
+        t->tiles = 1;
+        t->edge = cols - (vecs - 1) * TILE_LANES;
+        if (TILE_MASKS || t->edge == TILE_LANES)
+            tile_edge[vecs - 1][rows - 1](t);
         else
             edge_run_aside(t, rows, cols, vecs);
     }
 }
 
-/* Any number of rows, `height` at a time; t is where the first ones start. a_next is how many
- * cells a advances per row from one run of rows to the next. */
-static void area_run(struct tile_row t, size_t rows, size_t cols, size_t height, size_t a_next)
+/* Any number of rows, `height` at a time, from where *t starts; its a, b and c come back changed.
+ * a_next is how many cells a advances per row from one run of rows to the next. *t is never
+ * copied: a vector load of fields just stored one by one would wait for all of them. */
+static void area_run(struct tile_row *t, size_t rows, size_t cols, size_t height, size_t a_next)
 {
+    const cell *b = t->b;
+    sum *c = t->c;
+
     for (size_t i = 0; i < rows; i += height) {
-        rows_run(t, matmul_min(rows - i, height), cols);
-        t.a += height * a_next;
-        t.c += height * t.ldc;
+        t->b = b;
+        t->c = c;
+        tiles_run(t, matmul_min(rows - i, height), cols);
+        t->a += height * a_next;
+        c += height * t->ldc;
     }
 }
 
-static void area_finish(const struct job *job, struct area area)
+static void area_finish(const struct job *job, const struct area *area)
 {
     if (!finish_needed(job->mm))
         return;
-    for (size_t i = area.row; i < area.row + area.rows; i++) {
-        size_t at = i * job->mm->ldc + area.col;
-        finish_row(job->mm, job->c + at, job->c_in != NULL ? job->c_in + at : NULL, area.cols);
+    for (size_t i = area->row; i < area->row + area->rows; i++) {
+        size_t at = i * job->mm->ldc + area->col;
+        finish_row(job->mm, job->c + at, job->c_in != NULL ? job->c_in + at : NULL, area->cols);
     }
-}
-
-static struct tile_row tile_row_at(const struct job *job, struct area area)
-{
-    return (struct tile_row){.c = job->c + area.row * job->mm->ldc + area.col,
-                             .ldc = job->mm->ldc};
 }
 
 /* ---- direct jobs ---- */
 
-static void direct_in_place(const struct job *job, const void *a, const void *b, struct area area)
+/* a where it lies, as cells. */
+static void tile_row_aim(struct tile_row *t, const struct job *job, const void *a, size_t row,
+                         size_t cell_at)
+{
+    const cell *cells = a;
+    t->a_row = job->mm->trans_a ? 1 : job->mm->lda;
+    t->a_cell = job->mm->trans_a ? job->mm->lda : 1;
+    t->a = cells + row * t->a_row + cell_at * t->a_cell;
+}
+
+static void direct_in_place(const struct job *job, const void *a, const void *b,
+                            const struct area *area)
 {
     const struct kern_matmul *mm = job->mm;
-    const cell *a_cells = a, *b_cells = b;
-    struct tile_row t = tile_row_at(job, area);
+    const cell *b_cells = b;
+    struct tile_row t;
 
-    t.a_row = mm->trans_a ? 1 : mm->lda;
-    t.a_cell = mm->trans_a ? mm->lda : 1;
-    t.a = a_cells + area.row * t.a_row;
-    t.b = b_cells + area.col;
+    tile_row_aim(&t, job, a, area->row, 0);
+    t.b = b_cells + area->col;
     t.b_cell = mm->ldb;
     t.b_tile = TILE_COLS;
+    t.c = job->c + area->row * mm->ldc + area->col;
+    t.ldc = mm->ldc;
     t.cells = job->geom.cells;
     t.first = true;
-    area_run(t, area.rows, area.cols, matmul_even_part(area.rows, TILE_ROWS, 1), t.a_row);
+    area_run(&t, area->rows, area->cols, matmul_even_part(area->rows, TILE_ROWS, 1), t.a_row);
 }
 
 /* b cannot be read as it lies: it is transposed, too narrow for a vector, or not in cells. */
-static void direct_via_stack(const struct job *job, const void *a, struct area area)
+static void direct_via_stack(const struct job *job, const void *a, const struct area *area)
 {
     const struct kern_matmul *mm = job->mm;
-    const size_t height = matmul_even_part(area.rows, TILE_ROWS, 1);
+    const size_t height = matmul_even_part(area->rows, TILE_ROWS, 1);
     _Alignas(64) cell b_panel[MATMUL_DIRECT_CELLS * TILE_COLS];
     _Alignas(64) cell a_rows[CELL_IN_PLACE ? 1 : MATMUL_DIRECT_ROWS * MATMUL_DIRECT_CELLS];
     struct span k;
 
     for (k.cell = 0; k.cell < job->geom.cells; k.cell += k.cells) {
         k.cells = matmul_min(job->geom.cells - k.cell, MATMUL_DIRECT_CELLS);
-        struct tile_row t = {.ldc = mm->ldc, .cells = k.cells, .first = k.cell == 0};
-        size_t a_next;
-        if (CELL_IN_PLACE) {
-            const cell *a_cells = a;
-            t.a_row = a_next = mm->trans_a ? 1 : mm->lda;
-            t.a_cell = mm->trans_a ? mm->lda : 1;
-            t.a = a_cells + area.row * t.a_row + k.cell * t.a_cell;
-        } else {
+        if (!CELL_IN_PLACE)
             pack_a(a_rows, job, area, k, height);
-            t.a_row = mm->trans_a ? 1 : k.cells;
-            t.a_cell = mm->trans_a ? height : 1;
-            a_next = k.cells;
-            t.a = a_rows;
-        }
-        t.b = b_panel;
-        t.b_cell = TILE_COLS;
-        t.b_tile = TILE_COLS * k.cells;
-        for (size_t j = 0; j < area.cols; j += TILE_COLS) {
-            struct area panel = {area.row, area.rows, area.col + j,
-                                 matmul_min(area.cols - j, TILE_COLS)};
-            pack_b(b_panel, job, panel, k);
-            t.c = job->c + panel.row * mm->ldc + panel.col;
-            area_run(t, panel.rows, panel.cols, height, a_next);
+        for (size_t j = 0; j < area->cols; j += TILE_COLS) {
+            struct area panel = {area->row, area->rows, area->col + j,
+                                 matmul_min(area->cols - j, TILE_COLS)};
+            struct tile_row t = {.b = b_panel,
+                                 .b_cell = TILE_COLS,
+                                 .b_tile = TILE_COLS * k.cells,
+                                 .c = job->c + panel.row * mm->ldc + panel.col,
+                                 .ldc = mm->ldc,
+                                 .cells = k.cells,
+                                 .first = k.cell == 0};
+            pack_b(b_panel, job, &panel, k);
+            if (CELL_IN_PLACE) {
+                tile_row_aim(&t, job, a, panel.row, k.cell);
+                area_run(&t, panel.rows, panel.cols, height, t.a_row);
+            } else {
+                tile_row_aim_packed(&t, job, a_rows, k, height);
+                area_run(&t, panel.rows, panel.cols, height, k.cells);
+            }
         }
     }
 }
@@ -237,23 +256,28 @@ static void direct_run(const struct job *job, const struct kern_args *args, size
 {
     const struct kern_matmul *mm = job->mm;
     const size_t across = matmul_ceil_div(mm->n, MATMUL_DIRECT_COLS);
-    struct area area = {.row = unit / across * MATMUL_DIRECT_ROWS,
-                        .col = unit % across * MATMUL_DIRECT_COLS};
+    const size_t down = unit / across;
+    struct area area = {.row = down * MATMUL_DIRECT_ROWS,
+                        .col = (unit - down * across) * MATMUL_DIRECT_COLS};
     area.rows = matmul_min(mm->m - area.row, MATMUL_DIRECT_ROWS);
     area.cols = matmul_min(mm->n - area.col, MATMUL_DIRECT_COLS);
 
-    struct area in_place = area, rest = area;
+    const size_t cols = area.cols;
+    size_t rest = 0; /* columns that go via the stack */
     if (!CELL_IN_PLACE || mm->trans_b)
-        in_place.cols = 0;
+        rest = cols;
     else if (!TILE_MASKS)
-        in_place.cols -= in_place.cols % TILE_LANES;
-    rest.col += in_place.cols;
-    rest.cols -= in_place.cols;
-    if (in_place.cols != 0)
-        direct_in_place(job, args->in[0], args->in[1], in_place);
-    if (rest.cols != 0)
-        direct_via_stack(job, args->in[0], rest);
-    area_finish(job, area);
+        rest = cols % TILE_LANES;
+    if (rest != cols) {
+        area.cols = cols - rest;
+        direct_in_place(job, args->in[0], args->in[1], &area);
+        area.cols = cols;
+    }
+    if (rest != 0) {
+        struct area last = {area.row, area.rows, area.col + cols - rest, rest};
+        direct_via_stack(job, args->in[0], &last);
+    }
+    area_finish(job, &area);
 }
 
 /* ---- packed jobs ---- */
@@ -269,9 +293,8 @@ static void pack_part(const struct job *job, const struct matmul_phase *phase,
     for (size_t unit = part->begin; unit < part->end; unit = last) {
         last = matmul_min(part->end, unit + PACK_PANELS);
         size_t col = unit * TILE_COLS, end = matmul_min(last * TILE_COLS, phase->cols);
-        pack_b(shared + col * phase->cells, job,
-               (struct area){.col = phase->col + col, .cols = end - col},
-               (struct span){phase->cell, phase->cells});
+        struct area area = {.col = phase->col + col, .cols = end - col};
+        pack_b(shared + col * phase->cells, job, &area, (struct span){phase->cell, phase->cells});
     }
 }
 
@@ -293,22 +316,20 @@ static void multiply_part(const struct job *job, const struct matmul_phase *phas
         area.cols = matmul_min(phase->cols - tile_col, g->tile_cols);
         size_t height = matmul_even_part(area.rows, TILE_ROWS, 1);
         if (packed_row != area.row) {
-            pack_a(a_packed, job, area, k, height);
+            pack_a(a_packed, job, &area, k, height);
             packed_row = area.row;
         }
-        struct tile_row t = {.a = a_packed,
-                             .a_row = mm->trans_a ? 1 : k.cells,
-                             .a_cell = mm->trans_a ? height : 1,
-                             .b = b_packed + tile_col * k.cells,
+        struct tile_row t = {.b = b_packed + tile_col * k.cells,
                              .b_cell = TILE_COLS,
                              .b_tile = TILE_COLS * k.cells,
                              .c = job->c + area.row * mm->ldc + area.col,
                              .ldc = mm->ldc,
                              .cells = k.cells,
                              .first = phase->first};
-        area_run(t, area.rows, area.cols, height, k.cells);
+        tile_row_aim_packed(&t, job, a_packed, k, height);
+        area_run(&t, area.rows, area.cols, height, k.cells);
         if (phase->last)
-            area_finish(job, area);
+            area_finish(job, &area);
     }
 }
 
