@@ -101,6 +101,7 @@ libdaemon_a_SOURCES = \
 	daemon/parking.h \
 	daemon/pipeline.c \
 	daemon/pipeline.h \
+	daemon/pipeline_job.c \
 	daemon/pipeline_priv.h \
 	daemon/pipeline_run.c \
 	daemon/pool.c \

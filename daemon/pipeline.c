@@ -1,12 +1,8 @@
-/* The loop's part of the pipeline.
+/* The loop's part of the pipeline: batches to workers and back.
  *
- *   submit: admission -> result memory -> cache? -> batch, or straight to a worker if large
- *   flush:  batches that cost less than a wake-up run here, others go when a worker is free
- *   finish: what workers hand back is counted, cached and answered
- *
- * At most tasks_max batches are in the scheduler; the rest waits in admission, where clients take
- * turns. Results for inline answers are allocated before the job runs, so that a lack of memory is
- * an early answer and never a half-done job.
+ * A batch that costs less than waking a worker runs here. At most tasks_max others are in the
+ * scheduler; the rest waits in admission, where clients take turns. What workers hand back comes
+ * through one ring, and they wake the loop only when it sleeps.
  */
 #include "config.h"
 
@@ -21,63 +17,8 @@
 
 #include "clock.h"
 
-/* What a job costs besides its kernel: call, plan, checks. */
-enum { JOB_OVERHEAD_NS = 15 };
-
 /* Batches per worker that may be out: one running, one ready when it ends. */
 enum { TASKS_PER_WORKER = 2 };
-
-/* Operands up to this are digested, and results copied, by the loop: some 5 us. */
-enum { LOOP_BYTES_MAX = 64 * 1024 };
-
-/* When memory is short, somebody's job must end first. */
-enum { MEMORY_RETRY_US = 10000 };
-
-/* A result is worth a lookup if computing it takes several times what digesting it does. */
-enum { DIGEST_PS_PER_BYTE = 100, DIGEST_FIXED_NS = 200, CACHE_GAIN = 4, CACHE_MIN_NS = 5000 };
-
-/* ---- the end of a job ---- */
-
-static void count_done(struct pipeline *p, struct job *job, uint64_t ran_ns)
-{
-    struct monitor_thread *t = monitor_loop(p->rooms.monitor);
-    switch (job->status) {
-    case WIRE_OK:
-        monitor_add(t, MONITOR_jobs_done, 1);
-        monitor_bump(&t->op_jobs[job->op], 1);
-        monitor_bump(&t->op_run_ns[job->op], ran_ns);
-        monitor_bump(&t->op_work[job->op], job->work);
-        break;
-    case WIRE_CANCELLED:
-        monitor_add(t, MONITOR_jobs_cancelled, 1);
-        break;
-    default:
-        monitor_add(t, MONITOR_jobs_failed, 1);
-    }
-    if (job->started_ns != 0) {
-        monitor_observe(t, MONITOR_STAGE_batch, job->batched_ns - job->arrived_ns);
-        monitor_observe(t, MONITOR_STAGE_queue, job->started_ns - job->batched_ns);
-        monitor_observe(t, MONITOR_STAGE_run, job->ended_ns - job->started_ns);
-    }
-}
-
-/* An admitted job is over. */
-static void job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns)
-{
-    count_done(p, job, ran_ns);
-    if (job->keyed && !job->cached && job->status == WIRE_OK && job->out_buf != NULL)
-        (void)cache_put(p->rooms.cache, job->key, job->out_buf, job->out_bytes);
-    admission_leave(p->rooms.admission, job->client, job->total_bytes, ran_ns);
-    job->stage = JOB_DONE;
-    p->in_flight--;
-    job->done(job);
-}
-
-void pipeline_fail(struct pipeline *p, struct job *job, enum wire_status status)
-{
-    job->status = (uint16_t)status;
-    job_finish(p, job, 0);
-}
 
 /* All jobs of a batch have run. */
 static void batch_finish(struct pipeline *p, struct batch *batch)
@@ -94,15 +35,13 @@ static void batch_finish(struct pipeline *p, struct batch *batch)
             work += job->work;
         job->started_ns = batch->started_ns;
         job->ended_ns = batch->ended_ns;
-        job_finish(p, job, share_ns);
+        pipeline_job_finish(p, job, share_ns);
     }
     uint64_t overhead_ns = (uint64_t)batch->count * JOB_OVERHEAD_NS;
     if (work > 0 && ran_ns > overhead_ns)
         cost_learn(&p->cost, (enum kern_op)batch->op, work, ran_ns - overhead_ns);
     batch_free(p->rooms.batcher, batch);
 }
-
-/* ---- to the workers ---- */
 
 static void tasks_dispatch(struct pipeline *p)
 {
@@ -120,7 +59,7 @@ static void tasks_dispatch(struct pipeline *p)
     }
 }
 
-static void batch_leave(struct pipeline *p, struct batch *batch)
+void pipeline_batch_leave(struct pipeline *p, struct batch *batch)
 {
     uint64_t now = clock_ns();
     for (struct job *job = batch->first; job != NULL; job = job->next)
@@ -135,129 +74,6 @@ static void batch_leave(struct pipeline *p, struct batch *batch)
     tasks_dispatch(p);
 }
 
-/* Sends one job to a worker by itself. */
-static void job_send(struct pipeline *p, struct job *job, enum batch_errand errand)
-{
-    struct batch *batch = batch_of_one(p->rooms.batcher, job, errand);
-    if (batch == NULL) {
-        pipeline_fail(p, job, WIRE_OUT_OF_MEMORY);
-        return;
-    }
-    if (errand != BATCH_RUN)
-        batch->estimate_ns = job->total_bytes * DIGEST_PS_PER_BYTE / 1000;
-    batch_leave(p, batch);
-}
-
-static void job_batch(struct pipeline *p, struct job *job)
-{
-    job->stage = JOB_BATCHED;
-    /* Too large to run here however small its company, so waiting for some is no use. */
-    if (job->estimate_ns > p->limits.inline_max_ns) {
-        job->split = job->estimate_ns > p->limits.split_min_ns && p->worker_count > 1;
-        job_send(p, job, BATCH_RUN);
-        return;
-    }
-    struct batch *full;
-    if (batch_add(p->rooms.batcher, job, &full) < 0)
-        pipeline_fail(p, job, WIRE_OUT_OF_MEMORY);
-    else if (full != NULL)
-        batch_leave(p, full);
-}
-
-/* ---- the cache ---- */
-
-static bool cache_is_worth(const struct job *job)
-{
-    /* A result with gaps between its rows would carry the gaps along. */
-    if (job->info->family == KERN_matmul && job->args.u.matmul.ldc != job->args.u.matmul.n)
-        return false;
-    if (job->cache_mode != WIRE_CACHE_AUTO)
-        return job->cache_mode == WIRE_CACHE_ALWAYS;
-    uint64_t digest_ns = DIGEST_FIXED_NS + job->total_bytes * DIGEST_PS_PER_BYTE / 1000;
-    return job->estimate_ns > CACHE_MIN_NS && job->estimate_ns / CACHE_GAIN > digest_ns;
-}
-
-/* The job's key is known. */
-static void job_look_up(struct pipeline *p, struct job *job)
-{
-    size_t bytes;
-    struct buf *hit = cache_get(p->rooms.cache, job->key, &bytes);
-    job->keyed = true;
-    if (hit == NULL) {
-        job_batch(p, job);
-        return;
-    }
-    assert(bytes == job->out_bytes); /* the key covers the shape */
-    job->cached = true;
-    buf_put(p->rooms.local, job->out_buf);
-    job->out_buf = hit;
-    if (job->arenas[KERN_IN_MAX] != NULL) {
-        if (bytes > LOOP_BYTES_MAX) {
-            job_send(p, job, BATCH_COPY);
-            return;
-        }
-        memcpy(job->args.out, hit->data, bytes);
-    }
-    job->status = WIRE_OK;
-    job_finish(p, job, 0);
-}
-
-static void job_consider_cache(struct pipeline *p, struct job *job)
-{
-    if (!cache_is_worth(job)) {
-        cache_bypass(p->rooms.cache);
-        job_batch(p, job);
-    } else if (job->total_bytes <= LOOP_BYTES_MAX) {
-        job->key = digest_job(&p->digest, client_uid(job->client), job);
-        job_look_up(p, job);
-    } else {
-        job->stage = JOB_DIGESTING;
-        job_send(p, job, BATCH_DIGEST);
-    }
-}
-
-/* ---- the loop's calls ---- */
-
-/* Memory for an answer that carries its result. */
-static bool job_take_result(struct pipeline *p, struct job *job)
-{
-    if (job->arenas[KERN_IN_MAX] != NULL)
-        return true;
-    job->out_buf = job_result_new(p->rooms.local, job);
-    if (job->out_buf == NULL)
-        return false;
-    job->args.out = job->out_buf->data;
-    return true;
-}
-
-enum wire_status pipeline_admit(struct pipeline *p, struct job *job)
-{
-    if (p->draining)
-        return WIRE_SHUTTING_DOWN;
-    if (job->backend == WIRE_BACKEND_WASM)
-        return WIRE_NO_BACKEND;
-    enum wire_status status = admission_enter(p->rooms.admission, job->client, job->total_bytes,
-                                              &job->retry_after_us);
-    if (status != WIRE_OK)
-        return status;
-    if (!job_take_result(p, job)) {
-        admission_leave(p->rooms.admission, job->client, job->total_bytes, 0);
-        job->retry_after_us = MEMORY_RETRY_US;
-        return WIRE_OVERLOADED;
-    }
-    monitor_add(monitor_loop(p->rooms.monitor), MONITOR_jobs_accepted, 1);
-    p->in_flight++;
-    return WIRE_OK;
-}
-
-void pipeline_submit(struct pipeline *p, struct job *job)
-{
-    uint64_t ns = JOB_OVERHEAD_NS + cost_estimate_ns(&p->cost, (enum kern_op)job->op, job->work);
-    job->estimate_ns = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
-    job->isa = (uint16_t)p->rooms.native->isa;
-    job_consider_cache(p, job);
-}
-
 static void batch_return(struct pipeline *p, struct batch *batch)
 {
     struct job *job = batch->first;
@@ -268,12 +84,12 @@ static void batch_return(struct pipeline *p, struct batch *batch)
         break;
     case BATCH_DIGEST:
         batch_free(p->rooms.batcher, batch);
-        job_look_up(p, job);
+        pipeline_job_look_up(p, job);
         break;
     case BATCH_COPY:
         job->status = WIRE_OK;
         batch_free(p->rooms.batcher, batch);
-        job_finish(p, job, 0);
+        pipeline_job_finish(p, job, 0);
         break;
     }
 }
@@ -292,7 +108,7 @@ static void close_batches(struct pipeline *p)
             cause = BATCH_AGE;
         }
         batch_close(p->rooms.batcher, b, cause);
-        batch_leave(p, b);
+        pipeline_batch_leave(p, b);
     }
 }
 

@@ -1,4 +1,8 @@
-/* What pipeline.c (the loop's part) and pipeline_run.c (the workers' part) share. */
+/* What the files of the pipeline share:
+ *   pipeline.c      life, batches to workers and back, sleeping and waking
+ *   pipeline_job.c  one job's way: admitted, looked up, batched, finished
+ *   pipeline_run.c  the workers' part: running, digesting, copying
+ */
 #ifndef DAEMON_PIPELINE_PRIV_H
 #define DAEMON_PIPELINE_PRIV_H
 
@@ -8,6 +12,9 @@
 #include "digest.h"
 #include "pipeline.h"
 #include "ring.h"
+
+/* What a job costs besides its kernel: call, plan, checks. */
+enum { JOB_OVERHEAD_NS = 15 };
 
 /* One worker's own: written by its thread. */
 struct pipeline_worker {
@@ -42,6 +49,21 @@ struct pipeline {
     /* shared */
     _Alignas(64) _Atomic bool sleeping; /* the loop blocks, or is about to */
 };
+
+/* ---- pipeline.c ---- */
+
+/* A batch that is closed: runs it here if it is cheap, else queues it for a worker. */
+void pipeline_batch_leave(struct pipeline *p, struct batch *batch);
+
+/* ---- pipeline_job.c ---- */
+
+/* The job's key is known: a hit ends it, a miss sends it on. */
+void pipeline_job_look_up(struct pipeline *p, struct job *job);
+
+/* An admitted job has its status: counts it, keeps its result, gives it back. */
+void pipeline_job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns);
+
+/* ---- pipeline_run.c ---- */
 
 /* The task of a batch: runs its errand, then hands it to the loop. On a worker. */
 void pipeline_task(struct sched_worker *w, struct sched_task *task);
