@@ -20,13 +20,6 @@
 struct client;
 struct connection;
 
-enum job_stage {
-    JOB_NEW,
-    JOB_DIGESTING, /* a worker computes its cache key */
-    JOB_BATCHED,
-    JOB_DONE
-};
-
 struct job {
     /* set by the connection, then read only */
     struct job *next; /* whoever holds the job chains it */
@@ -60,7 +53,6 @@ struct job {
     uint32_t estimate_ns; /* saturates */
     struct buf *out_buf; /* owned: the result, unless it lies in arenas[KERN_IN_MAX]; for a keyed
                           * arena job the copy that the cache keeps, made by the worker */
-    enum job_stage stage;
     struct cache_key key;
     uint64_t work;
     uint64_t batched_ns, started_ns, ended_ns; /* left its batch; run began; run ended */

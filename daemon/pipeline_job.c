@@ -49,7 +49,6 @@ void pipeline_job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns)
     if (job->keyed && !job->cached && job->status == WIRE_OK && job->out_buf != NULL)
         (void)cache_put(p->rooms.cache, job->key, job->out_buf, job->out_bytes);
     admission_leave(p->rooms.admission, job->client, job->total_bytes, ran_ns);
-    job->stage = JOB_DONE;
     p->in_flight--;
     job->done(job);
 }
@@ -75,7 +74,6 @@ static void job_send(struct pipeline *p, struct job *job, enum batch_errand erra
 
 static void job_batch(struct pipeline *p, struct job *job)
 {
-    job->stage = JOB_BATCHED;
     /* Too large to run here however small its company, so waiting for some is no use. */
     if (job->estimate_ns > p->limits.inline_max_ns) {
         job->split = job->estimate_ns > p->limits.split_min_ns && p->worker_count > 1;
@@ -133,7 +131,6 @@ static void job_consider_cache(struct pipeline *p, struct job *job)
         job->key = digest_job(&p->digest, client_uid(job->client), job);
         pipeline_job_look_up(p, job);
     } else {
-        job->stage = JOB_DIGESTING;
         job_send(p, job, BATCH_DIGEST);
     }
 }
