@@ -100,16 +100,16 @@ static void run(struct http *h)
     uint64_t now_ms = uv_now(h->loop);
     if (now_ms - h->swept_ms >= sweep_interval_ms(h))
         sweep(h, now_ms);
-    if (h->daemon == NULL)
-        return;
-    h->mhd.run(h->daemon);
+    if (h->daemon != NULL)
+        h->mhd.run(h->daemon);
 
     bool bodies = http_bodies_drop(h, now_ms > SWEEP_MS ? now_ms - SWEEP_MS : 0);
     uint64_t wait_ms = UINT64_MAX;
     MHD_UNSIGNED_LONG_LONG wish_ms;
     if (h->peer_count > 0 || bodies || !h->is_accepting)
         wait_ms = sweep_interval_ms(h);
-    if (h->mhd.get_timeout(h->daemon, &wish_ms) == MHD_YES && wish_ms < wait_ms)
+    if (h->daemon != NULL && h->mhd.get_timeout(h->daemon, &wish_ms) == MHD_YES &&
+        wish_ms < wait_ms)
         wait_ms = wish_ms; /* 0: it has more to do without any event */
     if (wait_ms == UINT64_MAX)
         uv_timer_stop(&h->timer);

@@ -17,7 +17,8 @@
 
 struct http;
 
-/* "ADDR:PORT", "[V6]:PORT" -> a socket address; numbers only, no names. -EINVAL: not of that form. */
+/* "ADDR:PORT", "[V6]:PORT" -> a socket address; numbers only, no names. -EINVAL: not of that
+ * form. */
 int http_address_parse(struct sockaddr_storage *out, socklen_t *out_bytes, const char *addr_port);
 
 /* The same -> listening, non-blocking socket. -EINVAL, or what the kernel said. */

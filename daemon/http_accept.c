@@ -57,7 +57,8 @@ static void skip_blanks(struct cursor *c)
 static bool take_token(struct cursor *c, struct slice *out)
 {
     const char *begin = c->at;
-    while (c->at < c->end && *c->at > ' ' && *c->at < 0x7f && strchr("\"(),/:;<=>?@[\\]{}", *c->at) == NULL)
+    while (c->at < c->end && *c->at > ' ' && *c->at < 0x7f &&
+           strchr("\"(),/:;<=>?@[\\]{}", *c->at) == NULL)
         c->at++;
     *out = (struct slice){begin, (size_t)(c->at - begin)};
     return out->bytes > 0;

@@ -12,7 +12,8 @@
 #include "monitor.h"
 #include "protocol/wire.h"
 
-/* Each returns owned (free), terminated, *bytes long without the terminator; NULL: out of memory. */
+/* Each returns owned (free), terminated, *bytes long without the terminator; NULL: out of
+ * memory. */
 char *metrics_json(const struct snapshot *s, size_t *bytes);
 char *metrics_prometheus(const struct snapshot *s, size_t *bytes);
 char *metrics_openmetrics(const struct snapshot *s, size_t *bytes);
