@@ -15,7 +15,7 @@
 MHD_CALLS(X)
 #undef X
 
-/* ISO C knows no way from a data pointer to a function pointer; POSIX says the bits are the same. */
+/* ISO C has no way from a data pointer to a function pointer; POSIX says the bits are the same. */
 static bool find(void *library, const char *name, void *function, size_t function_bytes)
 {
     void *symbol = dlsym(library, name);
