@@ -67,6 +67,14 @@ TILE_INLINE v_sum tile_sums_load(const sum *p, bool part, size_t edge)
     return part ? sums_load_n(p, edge) : sums_load(p);
 }
 
+TILE_INLINE void tile_sums_store(sum *p, v_sum sums, bool part, size_t edge)
+{
+    if (part)
+        sums_store_n(p, sums, edge);
+    else
+        sums_store(p, sums);
+}
+
 /* rows, vecs and edge are constants wherever this is inlined. */
 TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs, bool edge)
 {
@@ -84,16 +92,22 @@ TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs
          * pointers fit into its registers. */
         const cell *a[TILE_ROWS / 3 + 1];
         const cell *b = b_tile;
-        sum *c = c_tile;
 
-        for (size_t r = 0; r < rows; r++, c += ldc) {
-            for (size_t v = 0; v < vecs; v++) {
-                bool part = edge && v == vecs - 1;
-                acc[r][v] = first ? sums_zero()
-                                  : tile_sums_load(c + v * TILE_LANES, part, edge_cols);
-            }
-            if (left != 1)
-                v_prefetch(c + step);
+        /* Plain loops, one thing each: gcc 12 unrolls them before it decides what may live in
+         * registers. */
+        if (first) {
+            for (size_t r = 0; r < rows; r++)
+                for (size_t v = 0; v < vecs; v++)
+                    acc[r][v] = sums_zero();
+        } else {
+            for (size_t r = 0; r < rows; r++)
+                for (size_t v = 0; v < vecs; v++)
+                    acc[r][v] = tile_sums_load(c_tile + r * ldc + v * TILE_LANES,
+                                               edge && v == vecs - 1, edge_cols);
+        }
+        if (left != 1) {
+            for (size_t r = 0; r < rows; r++)
+                v_prefetch(c_tile + r * ldc + step);
         }
         for (size_t r = 0; r < rows; r += 3)
             a[r / 3] = a_tile + r * a_row;
@@ -117,15 +131,10 @@ TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs
                 a[r / 3] += a_cell;
         }
 
-        c = c_tile;
-        for (size_t r = 0; r < rows; r++, c += ldc) {
-            for (size_t v = 0; v < vecs; v++) {
-                if (edge && v == vecs - 1)
-                    sums_store_n(c + v * TILE_LANES, acc[r][v], edge_cols);
-                else
-                    sums_store(c + v * TILE_LANES, acc[r][v]);
-            }
-        }
+        for (size_t r = 0; r < rows; r++)
+            for (size_t v = 0; v < vecs; v++)
+                tile_sums_store(c_tile + r * ldc + v * TILE_LANES, acc[r][v],
+                                edge && v == vecs - 1, edge_cols);
         b_tile += t->b_tile;
         c_tile += step;
     }
