@@ -221,6 +221,70 @@ START_TEST(no_wake_up_is_lost_between_makers_and_takers)
 }
 END_TEST
 
+/* The hardest case for a wake-up: work is one plain store, made the moment the taker found none. */
+struct litmus {
+    struct parking p;
+    _Atomic unsigned work; /* 1: there is some; 2: the end */
+    _Atomic unsigned lost_count;
+};
+
+static void *litmus_taker(void *arg)
+{
+    struct litmus *m = arg;
+    unsigned work = 0;
+    parking_enter(&m->p, PARKING_IDLE);
+    for (unsigned round = 0; work != 2; round++) {
+        for (volatile unsigned i = 0; i < round % 509; i++)
+            continue; /* meet the maker at each step of falling asleep */
+        parking_prepare(&m->p, 0, PARKING_IDLE);
+        work = atomic_load_explicit(&m->work, memory_order_relaxed);
+        if (work == 0) {
+            parking_wait(&m->p, 0);
+            work = atomic_load_explicit(&m->work, memory_order_relaxed);
+        } else {
+            parking_cancel(&m->p, 0, PARKING_IDLE);
+        }
+        if (work == 1)
+            atomic_store_explicit(&m->work, 0, memory_order_release);
+    }
+    parking_leave(&m->p, PARKING_IDLE);
+    return NULL;
+}
+
+/* The taker is counted as searching until it is parked, and then wake_one spares it: so wait until
+ * it has taken the work or sleeps beside it, which must not happen. */
+static bool is_taken(struct litmus *m)
+{
+    for (unsigned i = 0; i < 2000000; i++) {
+        if (atomic_load_explicit(&m->work, memory_order_acquire) == 0)
+            return true;
+        if (i % 256 == 255)
+            sched_yield();
+    }
+    return false;
+}
+
+START_TEST(a_plain_store_before_wake_one_is_never_slept_through)
+{
+    static struct litmus litmus;
+    struct litmus *m = &litmus;
+    ck_assert_int_eq(parking_init(&m->p, 1), 0);
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, litmus_taker, m), 0);
+    for (unsigned i = 0; i < 10000; i++) {
+        for (volatile unsigned j = 0; j < i % 131; j++)
+            continue;
+        atomic_store_explicit(&m->work, 1, memory_order_relaxed);
+        parking_wake_one(&m->p, PARKING_IDLE);
+        ck_assert_msg(is_taken(m), "round %u was slept through", i);
+    }
+    atomic_store(&m->work, 2);
+    parking_wake_one(&m->p, PARKING_IDLE);
+    pthread_join(thread, NULL);
+    parking_fini(&m->p);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("parking");
@@ -232,6 +296,7 @@ int main(void)
     tcase_add_test(tc, leave_tells_the_last_who_searched);
     tcase_add_test(tc, cancel_leaves_the_worker_searching);
     tcase_add_test(tc, wake_all_wakes_every_kind);
+    tcase_add_test(tc, a_plain_store_before_wake_one_is_never_slept_through);
     tcase_add_test(tc, no_wake_up_is_lost_between_makers_and_takers);
     suite_add_tcase(suite, tc);
     return suite_run(suite);

@@ -640,13 +640,12 @@ struct strict {
     struct sched_task task; /* first */
     struct scheduler *s;
     struct tick other;
-    _Atomic unsigned entered, counter;
-    bool ran_other;
+    _Atomic unsigned entered, other_count, bait_count;
+    bool ran_bait, ran_other;
 };
 
 static void strict_run(struct sched_worker *w, struct sched_task *task)
 {
-    (void)w;
     struct strict *x = (struct strict *)task;
     atomic_store(&x->entered, 1);
     struct sched_stats stats = {0};
@@ -654,11 +653,14 @@ static void strict_run(struct sched_worker *w, struct sched_task *task)
         nanosleep(&(struct timespec){0, 1000000}, NULL);
         sched_stats(x->s, &stats);
     }
-    /* From here a test's shortcut: submitting is not for tasks, but this one waits for nothing. */
-    x->other = (struct tick){{tick_run, 0}, &x->counter, 0};
+    /* A test's shortcut: submitting is not for tasks, but this one waits for nothing by it. */
+    x->other = (struct tick){{tick_run, 0}, &x->other_count, 0};
     sched_submit(x->s, &x->other.task, SCHED_LANE_HIGH);
-    nanosleep(&(struct timespec){0, 5000000}, NULL); /* the joiner's chance to do wrong */
-    x->ran_other = atomic_load(&x->counter) != 0;
+    struct tick bait = {{tick_run, 0}, &x->bait_count, 0}; /* brings the joiner back to look */
+    sched_spawn(w, &bait.task);
+    x->ran_bait = patience(&x->bait_count, 1);
+    sched_join(w, &bait.task);
+    x->ran_other = atomic_load(&x->other_count) != 0;
 }
 
 static void strict_body(struct sched_worker *w, void *ctx)
@@ -675,8 +677,9 @@ START_TEST(a_join_does_not_run_submitted_tasks)
     static struct strict x;
     x = (struct strict){.task = {strict_run, 0}, .s = s};
     run_on(s, strict_body, &x);
+    ck_assert(x.ran_bait);
     ck_assert(!x.ran_other);
-    ck_assert(patience(&x.counter, 1));
+    ck_assert(patience(&x.other_count, 1));
     sched_free(s);
 }
 END_TEST
