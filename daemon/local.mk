@@ -106,11 +106,13 @@ libdaemon_a_SOURCES = \
 	daemon/pipeline_run.c \
 	daemon/pool.c \
 	daemon/pool.h \
+	daemon/pool_bound.c \
 	daemon/pool_depot.c \
 	daemon/pool_depot.h \
 	daemon/pool_large.c \
 	daemon/pool_large.h \
 	daemon/pool_poison.h \
+	daemon/pool_priv.h \
 	daemon/ring.c \
 	daemon/ring.h \
 	daemon/ring_priv.h \
