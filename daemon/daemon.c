@@ -41,6 +41,7 @@ struct daemon {
     daemon_load_fn *load;
     void *load_user;
     bool draining;
+    bool socket_passed; /* by systemd */
 
     uv_loop_t loop;
     bool loop_ready;
@@ -66,19 +67,6 @@ struct daemon {
 };
 
 /* ---- configuration to rooms ---- */
-
-static enum log_level conf_log_level(const struct conf *c)
-{
-    static const struct {
-        const char *name;
-        enum log_level level;
-    } levels[] = {{"err", LOG_LEVEL_ERR}, {"warn", LOG_LEVEL_WARN}, {"debug", LOG_LEVEL_DEBUG}};
-    for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
-        if (strcmp(c->log_level, levels[i].name) == 0)
-            return levels[i].level;
-    }
-    return LOG_LEVEL_INFO;
-}
 
 static struct admission_limits conf_admission(const struct conf *c)
 {
@@ -116,6 +104,13 @@ static struct connection_limits conf_connection(const struct conf *c)
     };
 }
 
+static void conf_log(const struct conf *c)
+{
+    enum log_level level;
+    if (log_level_parse(&level, c->log_level) == 0)
+        log_set_level(level);
+}
+
 /* Hands every LIVE parameter to its room. */
 static void apply_live(struct daemon *d)
 {
@@ -123,7 +118,7 @@ static void apply_live(struct daemon *d)
     struct batch_limits batch = conf_batch(&d->conf);
     struct pipeline_limits pipeline = conf_pipeline(&d->conf);
     struct connection_limits connection = conf_connection(&d->conf);
-    log_set_level(conf_log_level(&d->conf));
+    conf_log(&d->conf);
     pool_set_limits(d->pool, d->conf.memory_max, d->conf.memory_keep);
     cache_set_max(d->cache, d->conf.cache_max);
     admission_set_limits(d->admission, &admission);
@@ -219,7 +214,7 @@ static void reload(struct daemon *d)
     notify_reloading(d->notify);
     if (d->load(d->load_user, &fresh, error) < 0) {
         monitor_add(t, MONITOR_config_reloads_error, 1);
-        log_err("reload refused, the old configuration stays", "reason=\"%s\"", error);
+        log_err("reload refused, the old configuration stays", "reason=%s", log_text(error).text);
     } else {
         unsigned waiting = conf_apply_live(&d->conf, &fresh);
         apply_live(d);
@@ -227,7 +222,7 @@ static void reload(struct daemon *d)
         if (waiting > 0)
             log_warn("reloaded in part", "parameters_that_need_a_restart=%u", waiting);
         else
-            log_info("reloaded", "%s", "");
+            log_info("reloaded", "");
     }
     notify_ready(d->notify, "serving");
 }
@@ -372,20 +367,22 @@ static enum daemon_exit open_job_socket(struct daemon *d)
     const char *path = NULL;
     int fd;
     int err = notify_take_socket(d->notify, "job", &fd);
+    d->socket_passed = err == 0;
     if (err == -ENOENT) {
         path = d->conf.socket;
         err = listener_bind(&fd, path, d->conf.socket_group);
     }
     if (err < 0) {
-        log_err("cannot open the job socket", "socket=%s reason=\"%s\"",
-                path == NULL ? "passed" : path,
-                err == -EADDRINUSE ? "another daemon answers there" : strerror(-err));
+        const char *reason =
+            err == -EADDRINUSE ? "another daemon answers there" : strerror(-err);
+        log_err("cannot open the job socket", "socket=%s reason=%s",
+                path == NULL ? "passed" : log_text(path).text, log_text(reason).text);
         return exit_of(err, DAEMON_EXIT_CREATE);
     }
     err = listener_start(&d->listener, &d->loop, fd, path, accepted, d);
     if (err < 0) {
         close(fd);
-        log_err("cannot listen on the job socket", "reason=\"%s\"", strerror(-err));
+        log_err("cannot listen on the job socket", "reason=%s", log_text(strerror(-err)).text);
         return DAEMON_EXIT_OS;
     }
     return DAEMON_EXIT_OK;
@@ -401,14 +398,14 @@ static enum daemon_exit open_http(struct daemon *d)
         err = http_bind(&fd, d->conf.http);
     }
     if (err < 0) {
-        log_err("cannot open the metrics socket", "http=%s reason=\"%s\"", d->conf.http,
-                strerror(-err));
+        log_err("cannot open the metrics socket", "http=%s reason=%s", log_text(d->conf.http).text,
+                log_text(strerror(-err)).text);
         return exit_of(err, DAEMON_EXIT_OS);
     }
     err = http_start(&d->http, &d->loop, fd, d->monitor);
     if (err < 0) {
         close(fd);
-        log_err("cannot serve metrics", "reason=\"%s\"", strerror(-err));
+        log_err("cannot serve metrics", "reason=%s", log_text(strerror(-err)).text);
         return DAEMON_EXIT_OS;
     }
     return DAEMON_EXIT_OK;
@@ -422,7 +419,7 @@ static enum daemon_exit open_all(struct daemon *d)
     if (err == 0)
         err = rooms_new(d);
     if (err < 0) {
-        log_err("cannot start", "reason=\"%s\"", strerror(-err));
+        log_err("cannot start", "reason=%s", log_text(strerror(-err)).text);
         return err == -ENOMEM ? DAEMON_EXIT_TEMPORARY : DAEMON_EXIT_OS;
     }
     enum daemon_exit code = open_job_socket(d);
@@ -438,7 +435,7 @@ enum daemon_exit daemon_new(struct daemon **out, const struct conf *conf, daemon
     d->conf = *conf;
     d->load = load;
     d->load_user = load_user;
-    log_set_level(conf_log_level(conf));
+    conf_log(conf);
     (void)signal(SIGPIPE, SIG_IGN); /* a client that leaves is an error code, not our end */
     raise_fd_limit();
 
@@ -461,8 +458,8 @@ enum daemon_exit daemon_run(struct daemon *d)
 {
     struct sched_stats workers;
     sched_stats(pipeline_scheduler(d->pipeline), &workers);
-    log_info("serving", "socket=%s http_port=%d isa=%s workers=%u", d->conf.socket,
-             d->http == NULL ? 0 : http_port(d->http), kern_isa_name(d->native.isa),
+    log_info("serving", "socket=%s http_port=%d isa=%s workers=%u",
+             d->socket_passed ? "passed" : log_text(d->conf.socket).text, d->http == NULL ? 0 : http_port(d->http), kern_isa_name(d->native.isa),
              workers.worker_count);
     if (d->http != NULL)
         http_set_ready(d->http, true);

@@ -138,7 +138,7 @@ int main(int argc, char **argv)
         return DAEMON_EXIT_OK;
     }
     if (load(&a, &conf, error) < 0) {
-        log_err("bad configuration", "reason=\"%s\"", error);
+        log_err("bad configuration", "reason=%s", log_text(error).text);
         return DAEMON_EXIT_CONFIG;
     }
     if (a.check_config)
