@@ -111,7 +111,7 @@ enum frame_result frame_parse(struct wire_request *out, struct frame_reject *why
         memcpy(&h, p, header_bytes);
     /* A stranger may send less than a header and then wait: tell him at his first wrong byte. */
     if (memcmp(&h, magic, magic_bytes) != 0) {
-        *out = h;
+        *out = (struct wire_request){0};
         *why = (struct frame_reject){WIRE_BAD_MAGIC, "magic"};
         return FRAME_FATAL;
     }

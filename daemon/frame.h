@@ -22,7 +22,7 @@ enum frame_result {
 /**
  * Reads one header: magic, version, type, flags, payload length (a multiple of 8, at most
  * max_payload_bytes, fitting the type), and that fields of no use to the type are 0.
- * A wrong magic is FATAL from its first byte on; fields that have not arrived read as 0.
+ * A wrong magic is FATAL from its first byte on, and *out is then zero: it meant something else.
  * out is written unless NEED_MORE; why on REJECTED and FATAL. Does not look at a job's shape.
  */
 enum frame_result frame_parse(struct wire_request *out, struct frame_reject *why,

@@ -104,6 +104,8 @@ START_TEST(the_first_wrong_byte_of_the_magic_is_fatal)
                          FRAME_FATAL);
         ck_assert_uint_eq(why.status, WIRE_BAD_MAGIC);
         ck_assert_str_eq(why.field, "magic");
+        ck_assert_uint_eq(out.id, 0);
+        ck_assert_uint_eq(out.payload_bytes, 0);
     }
 }
 END_TEST
