@@ -43,6 +43,8 @@ libdaemon_a_SOURCES = \
 	daemon/cpus.h \
 	daemon/daemon.c \
 	daemon/daemon.h \
+	daemon/daemon_open.c \
+	daemon/daemon_priv.h \
 	daemon/deque.c \
 	daemon/deque.h \
 	daemon/digest.c \
