@@ -179,7 +179,6 @@ enum daemon_exit daemon_new(struct daemon **out, const struct conf *conf, daemon
     d->conf = *conf;
     d->load = load;
     d->load_user = load_user;
-    conf_log(conf);
     (void)signal(SIGPIPE, SIG_IGN); /* a client that leaves is an error code, not our end */
     raise_fd_limit();
 

@@ -92,6 +92,7 @@ int daemon_open_rooms(struct daemon *d)
     enum kern_isa isa_max = KERN_ISA_COUNT;
     (void)kern_isa_find(&isa_max, d->conf.isa_max); /* "best" sets no limit */
     backend_native_init(&d->native, isa_max);
+    conf_log(&d->conf);
 
     int err = pool_new(&d->pool, d->conf.memory_max, d->conf.memory_keep);
     if (err == 0)
