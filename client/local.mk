@@ -26,4 +26,55 @@ include_HEADERS = client/simdd.h
 pkgconfigdir = $(libdir)/pkgconfig
 pkgconfig_DATA = client/simdd.pc
 
+# All rooms of simdctl but main, so that tests link them too.
+noinst_LIBRARIES += libctl.a
+libctl_a_SOURCES = \
+	client/bench.c \
+	client/bench.h \
+	client/bench_arena.c \
+	client/bench_arena.h \
+	client/bench_work.c \
+	client/bench_work.h \
+	client/cmd.c \
+	client/cmd.h \
+	client/cmd_array.c \
+	client/cmd_bench.c \
+	client/cmd_conv2d.c \
+	client/cmd_hash.c \
+	client/cmd_matmul.c \
+	client/cmd_status.c \
+	client/cmd_submit.c \
+	client/ctl.c \
+	client/ctl.h \
+	client/dial.c \
+	client/dial.h \
+	client/hist.c \
+	client/hist.h \
+	client/human.c \
+	client/human.h \
+	client/image_png.c \
+	client/image_png.h \
+	client/load.c \
+	client/load.h \
+	client/npy.c \
+	client/npy.h \
+	client/pnm.c \
+	client/pnm.h \
+	client/status_text.c \
+	client/status_text.h \
+	client/stream.c \
+	client/stream.h \
+	client/tensor.c \
+	client/tensor.h
+libctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) $(PNG_CFLAGS)
+
+# The static library, so that the program runs where it was built, and starts faster.
+CTL_LIBS = libctl.a client/libsimdd.la libproto.a libkern.a $(JANSSON_LIBS) $(PNG_LIBS)
+
+bin_PROGRAMS = client/simdctl
+client_simdctl_SOURCES = client/simdctl.c
+client_simdctl_CFLAGS = $(AM_CFLAGS) -fPIE
+client_simdctl_LDFLAGS = $(AM_LDFLAGS) -static -pie
+client_simdctl_LDADD = $(CTL_LIBS)
+
 EXTRA_DIST += client/simdd.map

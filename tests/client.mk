@@ -1,6 +1,6 @@
 # Suites of this area; see local.mk.
 
-CLIENT_TEST_LIBS = client/libsimdd.la $(TEST_LIBS)
+CLIENT_TEST_LIBS = libctl.a client/libsimdd.la $(TEST_LIBS) $(PNG_LIBS)
 
 check_PROGRAMS += tests/test_client
 tests_test_client_SOURCES = \
@@ -11,3 +11,23 @@ tests_test_client_SOURCES = \
 tests_test_client_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_client_LDFLAGS = $(AM_LDFLAGS) -static
 tests_test_client_LDADD = $(CLIENT_TEST_LIBS)
+
+check_PROGRAMS += tests/test_client_breaks
+tests_test_client_breaks_SOURCES = \
+	tests/client_bed.h \
+	tests/fake_daemon.c \
+	tests/fake_daemon.h \
+	tests/test_client_breaks.c
+tests_test_client_breaks_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_client_breaks_LDFLAGS = $(AM_LDFLAGS) -static
+tests_test_client_breaks_LDADD = $(CLIENT_TEST_LIBS)
+
+check_PROGRAMS += tests/test_client_memory
+tests_test_client_memory_SOURCES = \
+	tests/client_bed.h \
+	tests/fake_daemon.c \
+	tests/fake_daemon.h \
+	tests/test_client_memory.c
+tests_test_client_memory_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_client_memory_LDFLAGS = $(AM_LDFLAGS) -static
+tests_test_client_memory_LDADD = $(CLIENT_TEST_LIBS)

@@ -260,7 +260,7 @@ static bool serve_job(struct peer *p, const struct wire_request *h, enum fake_ac
         a.isa = KERN_ISA_SCALAR;
         if (in_arena) {
             a.flags = WIRE_A_IN_ARENA;
-            a.payload_bytes = 0;
+            a.payload_bytes = a.result_bytes = 0;
         }
         ok = deliver(p, &a, result, action);
         result = NULL;
