@@ -684,6 +684,49 @@ START_TEST(a_join_does_not_run_submitted_tasks)
 }
 END_TEST
 
+/* Each link is stolen, if it can be, by the worker that waits in the join of the link before: so
+ * both workers' stacks grow by a stolen task per link, until the scheduler lets no more on. */
+enum { LINKS = 80 };
+
+struct chain {
+    struct sched_task task; /* first */
+    struct chain *all;
+    unsigned number;
+    _Atomic unsigned entered;
+};
+
+static void chain_run(struct sched_worker *w, struct sched_task *task)
+{
+    struct chain *c = (struct chain *)task;
+    atomic_fetch_add(&c->entered, 1);
+    if (c->number + 1 == LINKS)
+        return;
+    struct chain *next = &c->all[c->number + 1];
+    sched_spawn(w, &next->task);
+    for (unsigned i = 0; i < 50 && atomic_load(&next->entered) == 0; i++)
+        nanosleep(&(struct timespec){0, 20000}, NULL);
+    sched_join(w, &next->task);
+}
+
+static void chain_body(struct sched_worker *w, void *ctx)
+{
+    struct chain *first = ctx;
+    chain_run(w, &first->task);
+}
+
+START_TEST(a_long_chain_of_thefts_ends)
+{
+    static struct chain chain[LINKS];
+    struct scheduler *s = scheduler(2, 0);
+    for (unsigned i = 0; i < LINKS; i++)
+        chain[i] = (struct chain){{chain_run, 0}, chain, i, 0};
+    run_on(s, chain_body, chain);
+    for (unsigned i = 0; i < LINKS; i++)
+        ck_assert_uint_eq(atomic_load(&chain[i].entered), 1);
+    sched_free(s);
+}
+END_TEST
+
 /* --- ranges --- */
 
 struct cover {
@@ -946,6 +989,7 @@ int main(void)
     tcase_add_test(fork, a_worker_that_falls_idle_finds_what_was_spawned_before);
     tcase_add_test(fork, a_worker_that_sleeps_in_join_wakes_to_help_and_for_its_task);
     tcase_add_test(fork, a_join_does_not_run_submitted_tasks);
+    tcase_add_test(fork, a_long_chain_of_thefts_ends);
     TCase *ranges = tcase_create("ranges");
     tcase_add_loop_test(ranges, for_covers_each_index_once_in_ranges_of_at_least_grain, 0, 3);
     tcase_add_test(ranges, for_without_thieves_goes_in_order_in_steps_of_grain);
