@@ -174,7 +174,7 @@ static void bench_flow(const char *name, bool is_mpmc, unsigned pair_count, size
 
 static void bench_deque(const char *name, size_t burst)
 {
-    enum { PAIRS = 1 << 22 };
+    static const size_t PAIRS = 1 << 22;
     double times[ROUNDS_MAX];
     for (unsigned r = 0; r < round_count; r++) {
         struct deque d;
@@ -187,7 +187,7 @@ static void bench_deque(const char *name, size_t burst)
             for (size_t j = 0; j < burst; j++)
                 sum += (uintptr_t)deque_take(&d);
         }
-        times[r] = (double)(clock_ns() - start_ns) / PAIRS;
+        times[r] = (double)(clock_ns() - start_ns) / (double)PAIRS;
         for (uint64_t i = 1; i <= PAIRS; i++)
             expected += i;
         check(sum == expected, "items lost in the deque");
