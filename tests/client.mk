@@ -31,3 +31,15 @@ tests_test_client_memory_SOURCES = \
 tests_test_client_memory_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_client_memory_LDFLAGS = $(AM_LDFLAGS) -static
 tests_test_client_memory_LDADD = $(CLIENT_TEST_LIBS)
+
+check_PROGRAMS += tests/test_npy
+tests_test_npy_SOURCES = tests/test_npy.c
+tests_test_npy_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_npy_LDFLAGS = $(AM_LDFLAGS) -static
+tests_test_npy_LDADD = $(CLIENT_TEST_LIBS)
+
+check_PROGRAMS += tests/test_files
+tests_test_files_SOURCES = tests/test_files.c
+tests_test_files_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_files_LDFLAGS = $(AM_LDFLAGS) -static
+tests_test_files_LDADD = $(CLIENT_TEST_LIBS)
