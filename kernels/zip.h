@@ -1,5 +1,5 @@
-/* How an op of the zip family walks its arrays: zip_f32, zip_i32 and zip_u8 take the one word of the
- * vocabulary that tells add from mul, which the compiler inlines.
+/* How an op of the zip family walks its arrays: zip_f32, zip_i32 and zip_u8 take the one word of
+ * the vocabulary that tells add from mul, which the compiler inlines.
  *
  * The result is brought to a vector's alignment first: unaligned stores cross cache lines, and
  * streaming stores must be aligned. An op in place never streams: its lines were read anyway. */

@@ -56,7 +56,8 @@ static void zip_anchor(struct kcase *k, enum kern_type type, const void *x, cons
 static void zip_anchors(struct kcase *k, enum kern_op op)
 {
     static const float fx[] = {1.5f, -0.0f, 16777216.0f}, fy[] = {-2.0f, 0.0f, 1.0f};
-    static const float fsum[] = {-0.5f, 0.0f, 16777216.0f}, fproduct[] = {-3.0f, -0.0f, 16777216.0f};
+    static const float fsum[] = {-0.5f, 0.0f, 16777216.0f};
+    static const float fproduct[] = {-3.0f, -0.0f, 16777216.0f};
     static const int32_t ix[] = {INT32_MAX, -1, 65536}, iy[] = {1, -1, 65537};
     static const int32_t isum[] = {INT32_MIN, -2, 131073}, iproduct[] = {INT32_MAX, 1, 65536};
     static const uint8_t ux[] = {200, 15, 16}, uy[] = {100, 17, 16};
