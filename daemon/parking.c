@@ -183,10 +183,7 @@ void parking_wake_all(struct parking *p)
 unsigned parking_parked(const struct parking *p)
 {
     uint32_t parked = 0;
-    for (unsigned kind = 0; kind < PARKING_KIND_COUNT; kind++) {
-        /* relaxed: a snapshot for people. */
-        uint64_t crowd = atomic_load_explicit(&p->crowd[kind], memory_order_relaxed);
-        parked += parked_in(crowd);
-    }
+    for (unsigned kind = 0; kind < PARKING_KIND_COUNT; kind++)
+        parked += parked_in(parking_crowd(p, (enum parking_kind)kind));
     return parked <= p->seat_count ? parked : 0; /* one too low for a moment: see above */
 }

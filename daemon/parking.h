@@ -76,17 +76,17 @@ void parking_wake_all(struct parking *p);
 /* Workers that sleep now. Thread: any. */
 unsigned parking_parked(const struct parking *p);
 
-/* True if a worker of this kind is searching or parked. A hint; two plain instructions. */
-static inline bool parking_has(const struct parking *p, enum parking_kind kind)
+/* Not 0 if a worker of this kind is searching or parked. A hint.
+ * relaxed: whoever must not miss a sleeper calls parking_wake_one(). */
+static inline uint64_t parking_crowd(const struct parking *p, enum parking_kind kind)
 {
-    /* relaxed: whoever must not miss a sleeper calls parking_wake_one(). */
-    return atomic_load_explicit(&p->crowd[kind], memory_order_relaxed) != 0;
+    return atomic_load_explicit(&p->crowd[kind], memory_order_relaxed);
 }
 
-/* True if somebody would steal. */
+/* True if somebody would steal. A hint; three instructions, for every spawn and range asks. */
 static inline bool parking_is_hungry(const struct parking *p)
 {
-    return parking_has(p, PARKING_IDLE) || parking_has(p, PARKING_JOIN);
+    return (parking_crowd(p, PARKING_IDLE) | parking_crowd(p, PARKING_JOIN)) != 0;
 }
 
 #endif

@@ -189,7 +189,7 @@ int sched_submit(struct scheduler *s, struct sched_task *task, enum sched_lane l
 
 bool sched_has_idle(const struct scheduler *s)
 {
-    return parking_has(&s->parking, PARKING_IDLE);
+    return parking_crowd(&s->parking, PARKING_IDLE) != 0;
 }
 
 unsigned sched_worker_index(const struct sched_worker *w)

@@ -11,10 +11,13 @@
 #include <assert.h>
 #include <stddef.h>
 
+/* Kept out of line: inlined, their registers would be saved on the path that does not need them. */
+#define COLD __attribute__((cold, noinline))
+
 /* Shows work to thieves, and wakes one if all sleep. A worker that is just falling asleep may be
  * missed, for the spawner makes no fence; then the spawner runs the task itself, or offers again
  * at its next spawn, join or range. */
-static void offer(struct sched_worker *w)
+COLD static void offer(struct sched_worker *w)
 {
     struct parking *p = &w->scheduler->parking;
     if (deque_public_is_empty(&w->deque))
@@ -23,23 +26,27 @@ static void offer(struct sched_worker *w)
         parking_wake_one(p, PARKING_JOIN);
 }
 
+/* The deque is full: whoever has so much waiting needs no thief for this one. */
+COLD static void run_at_once(struct sched_worker *w, struct sched_task *task)
+{
+    task->run(w, task);
+    sched_count(&w->executed_total, 1);
+    /* relaxed: this worker joins it itself. */
+    atomic_store_explicit(&task->done, SCHED_TASK_DONE, memory_order_relaxed);
+}
+
 void sched_spawn(struct sched_worker *w, struct sched_task *task)
 {
     /* relaxed: the deque publishes the task. */
     atomic_store_explicit(&task->done, SCHED_TASK_OPEN, memory_order_relaxed);
-    if (!deque_push(&w->deque, task)) {
-        task->run(w, task);
-        sched_count(&w->executed_total, 1);
-        /* relaxed: this worker joins it itself. */
-        atomic_store_explicit(&task->done, SCHED_TASK_DONE, memory_order_relaxed);
-        return;
-    }
-    if (parking_is_hungry(&w->scheduler->parking) || deque_public_is_empty(&w->deque))
+    if (!deque_push(&w->deque, task))
+        run_at_once(w, task);
+    else if (parking_is_hungry(&w->scheduler->parking) || deque_public_is_empty(&w->deque))
         offer(w);
 }
 
 /* The task was stolen: helps others until the thief has done it. */
-static void join_stolen(struct sched_worker *w, struct sched_task *task)
+COLD static void join_stolen(struct sched_worker *w, struct sched_task *task)
 {
     for (;;) {
         /* acquire: see what the task wrote. Pairs with the exchange in sched_run(). */
