@@ -77,4 +77,16 @@ client_simdctl_CFLAGS = $(AM_CFLAGS) -fPIE
 client_simdctl_LDFLAGS = $(AM_LDFLAGS) -static -pie
 client_simdctl_LDADD = $(CTL_LIBS)
 
-EXTRA_DIST += client/simdd.map
+dist_man1_MANS = docs/simdctl.1
+dist_man3_MANS = docs/libsimdd.3
+
+# The name is the command's, so the file changes its own at installation.
+bashcompdir = $(datadir)/bash-completion/completions
+EXTRA_DIST += client/simdd.map etc/simdctl.bash
+
+install-data-hook:
+	$(MKDIR_P) "$(DESTDIR)$(bashcompdir)"
+	$(INSTALL_DATA) $(srcdir)/etc/simdctl.bash "$(DESTDIR)$(bashcompdir)/simdctl"
+
+uninstall-hook:
+	rm -f "$(DESTDIR)$(bashcompdir)/simdctl"
