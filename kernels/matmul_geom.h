@@ -38,12 +38,13 @@ enum {
 #undef X
     MATMUL_VECS = 2,
 
-    /* A panel of a (12 rows x 384 cells, 18 KiB) stays in L1 while the panels of b pass by from
-     * L2, which holds a tile of b (384 KiB) and the packed rows of a (216 KiB). */
-    MATMUL_BLOCK_CELLS = 384,
-    MATMUL_BLOCK_ROWS = 144,
+    /* The packed rows of a (192 KiB) and a tile of b (512 KiB) share L2; both pass through L1 once
+     * per tile of c, at a quarter of what L2 delivers. Fewer cells would mean to fetch and store
+     * the sums in c more often, and more would push the tile of b out. */
+    MATMUL_BLOCK_CELLS = 512,
+    MATMUL_BLOCK_ROWS = 96,
     MATMUL_TILE_COLS = 256,
-    MATMUL_BLOCK_COLS = 2048, /* 3 MiB of shared memory */
+    MATMUL_BLOCK_COLS = 2048, /* 4 MiB of shared memory */
 
     MATMUL_DIRECT_ROWS = 96,
     MATMUL_DIRECT_COLS = 128,

@@ -282,20 +282,17 @@ static void direct_run(const struct job *job, const struct kern_args *args, size
 
 /* ---- packed jobs ---- */
 
-/* Panels at a time: b is read in runs of so many columns, which the hardware prefetches. */
-enum { PACK_PANELS = 256 / TILE_COLS };
-
+/* All panels of the range side by side: b is read in runs as long as can be, which counts for more
+ * than how many places are written to. */
 static void pack_part(const struct job *job, const struct matmul_phase *phase,
                       const struct kern_part *part)
 {
-    cell *shared = part->shared;
-    size_t last;
-    for (size_t unit = part->begin; unit < part->end; unit = last) {
-        last = matmul_min(part->end, unit + PACK_PANELS);
-        size_t col = unit * TILE_COLS, end = matmul_min(last * TILE_COLS, phase->cols);
-        struct area area = {.col = phase->col + col, .cols = end - col};
-        pack_b(shared + col * phase->cells, job, &area, (struct span){phase->cell, phase->cells});
-    }
+    const size_t col = part->begin * TILE_COLS;
+    const size_t end = matmul_min(part->end * TILE_COLS, phase->cols);
+    const struct area area = {.col = phase->col + col, .cols = end - col};
+    cell *to = part->shared;
+
+    pack_b(to + col * phase->cells, job, &area, (struct span){phase->cell, phase->cells});
 }
 
 static void multiply_part(const struct job *job, const struct matmul_phase *phase,
