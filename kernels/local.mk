@@ -5,6 +5,7 @@ KERN_REF_SOURCES = \
 	kernels/ref/add_f32.c \
 	kernels/ref/add_i32.c \
 	kernels/ref/add_u8.c \
+	kernels/ref/border.h \
 	kernels/ref/conv2d_f32.c \
 	kernels/ref/conv2d_i32.c \
 	kernels/ref/conv2d_u8.c \
@@ -88,6 +89,9 @@ libkern_neon_a_CFLAGS = $(KERN_CFLAGS) -DKERN_ISA=neon
 endif
 
 EXTRA_DIST += \
+	kernels/conv2d_geom.h \
+	kernels/conv2d_run.h \
+	kernels/conv2d_sums.h \
 	kernels/isa/avx2.h \
 	kernels/isa/avx512.h \
 	kernels/isa/neon.h \

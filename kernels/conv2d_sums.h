@@ -1,0 +1,148 @@
+/* The innermost part of a conv2d, a template: up to CONV2D_ROWS rows x SUMS_VECS vectors of sums
+ * stay in registers while the kernel passes by.
+ *
+ * Its includer defines first:
+ *   elem        element of the image and the result
+ *   tap         element of the kernel and the ring
+ *   v_tap       a vector of taps or sums
+ *   taps_load, tap_spread    v_tap from memory; one tap into all lanes
+ *   sums_zero
+ *   sums_mac(acc, a, b)      acc + a * b
+ *   sums_store(c, to, sums), sums_store_n(c, to, sums, n)
+ *               complete sums become elements of the result
+ *
+ * The result's row q takes row t - q of the kernel at row t of the ring, so rows below each other
+ * share each vector that is loaded, and each still sums over i, then j, in order. The counts of
+ * rows and vectors are compile-time constants of each variant, for the compiler must know every
+ * accumulator by name. */
+#ifndef KERNELS_CONV2D_SUMS_H
+#define KERNELS_CONV2D_SUMS_H
+
+#include "conv2d_geom.h"
+#include "vec.h"
+
+#define SUMS_INLINE static inline __attribute__((always_inline))
+
+enum {
+    SUMS_LANES = V_I32_LANES,
+    SUMS_VECS = V_REGS >= 32 ? 4 : 2
+};
+
+_Static_assert(SUMS_LANES <= (int)CONV2D_SLACK, "a row of the ring ends too early");
+
+/* A few rows of the result, one tile across. */
+struct strip {
+    const struct kern_conv2d *conv;
+    const tap *kernel;
+    const tap *ring, *ring_last; /* its first row and its last */
+    const tap *top; /* its row under the first row of the kernel, for the first result */
+    size_t stride;
+    elem *out;
+    size_t out_stride; /* elements to the next row */
+    size_t elems;      /* across */
+};
+
+/* One row of the ring for the results lo <= q < hi. k is the kernel's row for q = lo. */
+SUMS_INLINE void sums_row(v_tap acc[CONV2D_ROWS][SUMS_VECS], const tap *in, const tap *k, size_t s,
+                          size_t step, size_t lo, size_t hi, size_t vecs)
+{
+    for (size_t j = 0; j < s; j++, in += step) {
+        v_tap x[SUMS_VECS];
+        for (size_t v = 0; v < vecs; v++)
+            x[v] = taps_load(in + v * SUMS_LANES);
+        for (size_t q = lo; q < hi; q++) {
+            const tap *row = k - (q - lo) * s;
+            v_tap y = tap_spread(row[j]);
+            for (size_t v = 0; v < vecs; v++)
+                acc[q][v] = sums_mac(acc[q][v], x[v], y);
+        }
+    }
+}
+
+SUMS_INLINE const tap *ring_next(const struct strip *p, const tap *row)
+{
+    return row == p->ring_last ? p->ring : row + p->stride;
+}
+
+/* rows x vecs vectors of the result at element x; n elements of the last vector are stored.
+ * The kernel has at least rows - 1 rows. */
+SUMS_INLINE void sums_run(const struct strip *p, size_t x, size_t n, size_t rows, size_t vecs)
+{
+    const size_t r = p->conv->r, s = p->conv->s, step = p->conv->channels;
+    const tap *in = p->top, *k = p->kernel;
+    v_tap acc[CONV2D_ROWS][SUMS_VECS];
+
+    for (size_t q = 0; q < rows; q++)
+        for (size_t v = 0; v < vecs; v++)
+            acc[q][v] = sums_zero();
+
+    /* The kernel enters row by row, lies on all rows, and leaves. Spelt out, since gcc unrolls no
+     * loop round another. */
+#define ROW(lo, hi)                                                                                \
+    do {                                                                                           \
+        sums_row(acc, in + x, k, s, step, (lo), (hi), vecs);                                       \
+        in = ring_next(p, in);                                                                     \
+    } while (0)
+    if (rows > 1) {
+        ROW(0, 1);
+        k += s;
+    }
+    if (rows > 2) {
+        ROW(0, 2);
+        k += s;
+    }
+    if (rows > 3) {
+        ROW(0, 3);
+        k += s;
+    }
+    for (size_t t = rows - 1; t < r; t++) {
+        ROW(0, rows);
+        k += s;
+    }
+    k -= s;
+    if (rows > 1)
+        ROW(1, rows);
+    if (rows > 2)
+        ROW(2, rows);
+    if (rows > 3)
+        ROW(3, rows);
+#undef ROW
+
+    for (size_t q = 0; q < rows; q++) {
+        elem *to = p->out + q * p->out_stride + x;
+        for (size_t v = 0; v < vecs; v++) {
+            if (v == vecs - 1 && n != SUMS_LANES)
+                sums_store_n(p->conv, to + v * SUMS_LANES, acc[q][v], n);
+            else
+                sums_store(p->conv, to + v * SUMS_LANES, acc[q][v]);
+        }
+    }
+}
+
+SUMS_INLINE void strip_run(const struct strip *p, size_t rows)
+{
+    const size_t wide = SUMS_VECS * SUMS_LANES;
+    size_t x = 0;
+
+    for (; p->elems - x >= wide; x += wide)
+        sums_run(p, x, SUMS_LANES, rows, SUMS_VECS);
+    for (; x < p->elems; x += SUMS_LANES)
+        sums_run(p, x, conv2d_min(p->elems - x, SUMS_LANES), rows, 1);
+}
+
+static void strip_run_1(const struct strip *p)
+{
+    strip_run(p, 1);
+}
+
+static void strip_run_2(const struct strip *p)
+{
+    strip_run(p, 2);
+}
+
+static void strip_run_4(const struct strip *p)
+{
+    strip_run(p, 4);
+}
+
+#endif
