@@ -135,9 +135,10 @@ static double flow_run(struct flow *f, unsigned pair_count)
     atomic_store(&f->sum, 0);
     pthread_barrier_init(&f->start, NULL, 2 * pair_count + 1);
     for (unsigned i = 0; i < pair_count; i++) {
-        check(pthread_create(&producers[i], NULL, is_mpmc ? mpmc_produce : spsc_produce, f) == 0 &&
-                  pthread_create(&consumers[i], NULL, is_mpmc ? mpmc_consume : spsc_consume, f) == 0,
-              "no threads");
+        int err = pthread_create(&producers[i], NULL, is_mpmc ? mpmc_produce : spsc_produce, f);
+        check(err == 0, "no producer");
+        err = pthread_create(&consumers[i], NULL, is_mpmc ? mpmc_consume : spsc_consume, f);
+        check(err == 0, "no consumer");
     }
     pthread_barrier_wait(&f->start);
     uint64_t start_ns = clock_ns();

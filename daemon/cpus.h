@@ -4,7 +4,8 @@
 
 /**
  * The smaller of the affinity mask's size and the cgroup's CPU quota (cgroup v2 `cpu.max` of this
- * group and every parent, or v1 `cpu.cfs_quota_us` / `cpu.cfs_period_us`), rounded down, at least 1.
+ * group and every parent, or v1 `cpu.cfs_quota_us` / `cpu.cfs_period_us`), rounded down, at
+ * least 1.
  * Files that cannot be read set no limit.
  */
 unsigned cpus_available(void);

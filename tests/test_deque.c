@@ -22,7 +22,8 @@ static size_t number(void *p)
     return (size_t)(uintptr_t)p;
 }
 
-static const size_t starts[] = {0, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 3, SIZE_MAX - 6, SIZE_MAX / 2};
+static const size_t starts[] = {0, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 3,
+                                SIZE_MAX - 6, SIZE_MAX / 2};
 enum { START_COUNT = sizeof starts / sizeof starts[0] };
 
 static void publish_all(struct deque *d)

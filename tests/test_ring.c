@@ -74,8 +74,9 @@ START_TEST(capacity_is_rounded_up_to_a_power_of_two_at_least_two)
 }
 END_TEST
 
-/* Where indexes begin: at the start, and so that they wrap in the test's first, middle, last step. */
-static const size_t starts[] = {0, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 3, SIZE_MAX - 4, SIZE_MAX / 2};
+/* Where indexes begin: at 0, and so that they wrap in a test's first, middle or last step. */
+static const size_t starts[] = {0, SIZE_MAX, SIZE_MAX - 1, SIZE_MAX - 3,
+                                SIZE_MAX - 4, SIZE_MAX / 2};
 enum { START_COUNT = sizeof starts / sizeof starts[0] };
 
 START_TEST(spsc_fills_drains_and_tells_its_size_at_each_step)
