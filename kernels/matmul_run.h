@@ -5,7 +5,7 @@
  *   CELL_ELEMS             how many of them, neighbours along k, make a cell
  *   CELL_IN_PLACE          whether an element as it lies in a or b is a cell
  *   zero_of_a, zero_of_b   what packing subtracts from each element
- *   pack_along, pack_across
+ *   pack_line, pack_lines, pack_across
  *                          see matmul_pack.h, which has those of 32-bit elements
  *   finish_needed, finish_row
  *                          what happens to complete sums: alpha and beta
@@ -52,7 +52,7 @@ static void pack_a(cell *to, const struct job *job, const struct area *area, str
                                              : area->row * mm->lda + k.cell * CELL_ELEMS);
     if (!mm->trans_a) {
         for (size_t i = 0; i < area->rows; i++)
-            pack_along(to + i * k.cells, 1, from + i * mm->lda, elems, zero_of_a(mm));
+            pack_line(to + i * k.cells, from + i * mm->lda, elems, zero_of_a(mm));
         return;
     }
     for (size_t e = 0; e < elems; e += CELL_ELEMS, from += CELL_ELEMS * mm->lda) {
@@ -73,7 +73,7 @@ static void tile_row_aim_packed(struct tile_row *t, const struct job *job, const
 }
 
 /* Columns of b in panels of TILE_COLS, the cells of one step of k side by side. The last panel is
- * filled up with zeros. */
+ * filled up with zeros to whole vectors. */
 static void pack_b(cell *to, const struct job *job, const struct area *area, struct span k)
 {
     const struct kern_matmul *mm = job->mm;
@@ -82,9 +82,9 @@ static void pack_b(cell *to, const struct job *job, const struct area *area, str
     const elem *from = job->b + (mm->trans_b ? area->col * mm->ldb + k.cell * CELL_ELEMS
                                              : k.cell * CELL_ELEMS * mm->ldb + area->col);
     if (mm->trans_b) {
-        for (size_t j = 0; j < area->cols; j++)
-            pack_along(to + j / TILE_COLS * panel + j % TILE_COLS, TILE_COLS, from + j * mm->ldb,
-                       elems, zero_of_b(mm));
+        for (size_t j = 0; j < area->cols; j += TILE_COLS)
+            pack_lines(to + j * k.cells, from + j * mm->ldb, mm->ldb,
+                       matmul_min(area->cols - j, TILE_COLS), elems, zero_of_b(mm));
     } else {
         for (size_t e = 0; e < elems; e += CELL_ELEMS, from += CELL_ELEMS * mm->ldb) {
             for (size_t j = 0; j < area->cols; j += TILE_COLS)
@@ -93,10 +93,11 @@ static void pack_b(cell *to, const struct job *job, const struct area *area, str
                             matmul_min(area->cols - j, TILE_COLS), zero_of_b(mm));
         }
     }
-    if (ragged != 0) {
+    if (ragged % TILE_LANES != 0) {
+        const size_t whole = matmul_ceil_div(ragged, TILE_LANES) * TILE_LANES;
         to += area->cols / TILE_COLS * panel;
         for (size_t p = 0; p < k.cells; p++, to += TILE_COLS) {
-            for (size_t j = ragged; j < TILE_COLS; j++)
+            for (size_t j = ragged; j < whole; j++)
                 to[j] = (cell){0};
         }
     }

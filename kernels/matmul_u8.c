@@ -41,6 +41,8 @@ static inline v_i16 cell_spread(struct pair p)
 #define sums_store_n v_i32_store_n
 #define sums_mac     v_i32_madd_i16
 
+#include "matmul_tile.h"
+
 static inline int32_t zero_of_a(const struct kern_matmul *mm)
 {
     return mm->alpha.i32;
@@ -51,16 +53,30 @@ static inline int32_t zero_of_b(const struct kern_matmul *mm)
     return mm->beta.i32;
 }
 
+static struct pair pair_of(int32_t lo, int32_t hi)
+{
+    return (struct pair){(int16_t)lo, (int16_t)hi};
+}
+
 /* As in matmul_pack.h, but with elements that are not cells yet. A pair without its second element
  * has a 0 there, in a and in b. */
-static void pack_along(struct pair *to, size_t step, const uint8_t *from, size_t elems,
-                       int32_t zero)
+static void pack_line(struct pair *to, const uint8_t *from, size_t elems, int32_t zero)
 {
     for (size_t p = 0; p < elems / 2; p++)
-        to[p * step] = (struct pair){(int16_t)(from[2 * p] - zero),
-                                     (int16_t)(from[2 * p + 1] - zero)};
+        to[p] = pair_of(from[2 * p] - zero, from[2 * p + 1] - zero);
     if (elems % 2 != 0)
-        to[elems / 2 * step] = (struct pair){(int16_t)(from[elems - 1] - zero), 0};
+        to[elems / 2] = pair_of(from[elems - 1] - zero, 0);
+}
+
+static void pack_lines(struct pair *to, const uint8_t *from, size_t ld, size_t n, size_t elems,
+                       int32_t zero)
+{
+    for (size_t j = 0; j < n; j++, from += ld) {
+        for (size_t p = 0; p < elems / 2; p++)
+            to[p * TILE_COLS + j] = pair_of(from[2 * p] - zero, from[2 * p + 1] - zero);
+        if (elems % 2 != 0)
+            to[elems / 2 * TILE_COLS + j] = pair_of(from[elems - 1] - zero, 0);
+    }
 }
 
 static void pack_across(struct pair *to, const uint8_t *from, size_t ld, size_t elems, size_t n,
@@ -68,10 +84,10 @@ static void pack_across(struct pair *to, const uint8_t *from, size_t ld, size_t 
 {
     if (elems == 2) {
         for (size_t j = 0; j < n; j++)
-            to[j] = (struct pair){(int16_t)(from[j] - zero), (int16_t)(from[ld + j] - zero)};
+            to[j] = pair_of(from[j] - zero, from[ld + j] - zero);
     } else {
         for (size_t j = 0; j < n; j++)
-            to[j] = (struct pair){(int16_t)(from[j] - zero), 0};
+            to[j] = pair_of(from[j] - zero, 0);
     }
 }
 

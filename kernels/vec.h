@@ -16,6 +16,8 @@
  *             last one, before other threads may look.
  * v_T_load_n, v_T_store_n
  *             the first n lanes, 0 <= n <= lanes, no byte more; lanes not loaded are 0.
+ * v_b32_transpose4
+ *             4 x 4 elements of 32 bits in memory, rows a step of elements apart, on every ISA.
  * v_f32_fma   a * b + c.
  * v_f32_min   a < b ? a : b, and v_f32_max a > b ? a : b: a NaN in either gives b.
  * v_i32_mul, v_u64_mul

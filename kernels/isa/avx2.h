@@ -68,6 +68,22 @@ static inline __m256i v_mask_i32(size_t n)
     return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
 }
 
+static inline void v_b32_transpose4(void *to, size_t to_step, const void *from, size_t from_step)
+{
+    const int32_t *in = from;
+    int32_t *out = to;
+    __m128i r0 = _mm_loadu_si128((const __m128i *)(const void *)in);
+    __m128i r1 = _mm_loadu_si128((const __m128i *)(const void *)(in + from_step));
+    __m128i r2 = _mm_loadu_si128((const __m128i *)(const void *)(in + 2 * from_step));
+    __m128i r3 = _mm_loadu_si128((const __m128i *)(const void *)(in + 3 * from_step));
+    __m128i lo01 = _mm_unpacklo_epi32(r0, r1), hi01 = _mm_unpackhi_epi32(r0, r1);
+    __m128i lo23 = _mm_unpacklo_epi32(r2, r3), hi23 = _mm_unpackhi_epi32(r2, r3);
+    _mm_storeu_si128((__m128i *)(void *)out, _mm_unpacklo_epi64(lo01, lo23));
+    _mm_storeu_si128((__m128i *)(void *)(out + to_step), _mm_unpackhi_epi64(lo01, lo23));
+    _mm_storeu_si128((__m128i *)(void *)(out + 2 * to_step), _mm_unpacklo_epi64(hi01, hi23));
+    _mm_storeu_si128((__m128i *)(void *)(out + 3 * to_step), _mm_unpackhi_epi64(hi01, hi23));
+}
+
 /* ---- f32 ---- */
 
 static inline v_f32 v_f32_load(const float *p)

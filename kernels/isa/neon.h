@@ -61,6 +61,22 @@ static inline void v_bits_store_n(void *p, uint8x16_t v, size_t bytes)
     memcpy(p, b, bytes);
 }
 
+static inline void v_b32_transpose4(void *to, size_t to_step, const void *from, size_t from_step)
+{
+    const int32_t *in = from;
+    int32_t *out = to;
+    uint32x4x2_t top = vtrnq_u32(vreinterpretq_u32_u8(v_bits_load(in)),
+                                 vreinterpretq_u32_u8(v_bits_load(in + from_step)));
+    uint32x4x2_t low = vtrnq_u32(vreinterpretq_u32_u8(v_bits_load(in + 2 * from_step)),
+                                 vreinterpretq_u32_u8(v_bits_load(in + 3 * from_step)));
+    for (size_t i = 0; i < 2; i++, out += to_step) {
+        uint32x4_t left = vcombine_u32(vget_low_u32(top.val[i]), vget_low_u32(low.val[i]));
+        uint32x4_t right = vcombine_u32(vget_high_u32(top.val[i]), vget_high_u32(low.val[i]));
+        v_bits_store(out, vreinterpretq_u8_u32(left));
+        v_bits_store(out + 2 * to_step, vreinterpretq_u8_u32(right));
+    }
+}
+
 /* ---- f32 ---- */
 
 static inline v_f32 v_f32_load(const float *p)
