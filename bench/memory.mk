@@ -1,5 +1,5 @@
 # Pool and cache: bench/bench_memory prints one TSV row per case and peer.
-noinst_PROGRAMS += bench/bench_memory
+EXTRA_PROGRAMS += bench/bench_memory
 
 bench_bench_memory_SOURCES = \
 	bench/bench_memory.c \
