@@ -16,7 +16,7 @@
 
 enum { ROUNDS_DEFAULT = 48 };
 
-/* For the handler alone: what a kernel was doing when it touched memory that is not its own. */
+/* For the handler alone: the case that a kernel died in. */
 static const struct kcase *running;
 
 static void say(const char *text)
@@ -30,7 +30,9 @@ static void on_crash(int signal_number)
     if (running != NULL) {
         say("FAIL ");
         say(kcase_what(running));
-        say(signal_number == SIGILL ? ": unknown instruction\n" : ": touched forbidden memory\n");
+        say(signal_number == SIGILL   ? ": unknown instruction\n"
+            : signal_number == SIGFPE ? ": division by zero\n"
+                                      : ": touched forbidden memory\n");
     }
     _exit(EXIT_FAILURE);
 }
@@ -115,6 +117,7 @@ int main(int argc, char **argv)
     }
     signal(SIGSEGV, on_crash);
     signal(SIGBUS, on_crash);
+    signal(SIGFPE, on_crash);
     signal(SIGILL, on_crash);
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was printed must not die with us */
 
