@@ -80,10 +80,10 @@ static struct shape shape_drawn(struct kcase *k)
 
 /* Barely large enough for b to be packed, since the reference is slow. That takes less of it if it
  * is transposed. u8 goes by pairs along k. */
-static struct shape shape_packed(struct kcase *k, bool pairs)
+static struct shape shape_packed(struct kcase *k, size_t kind, bool pairs)
 {
     const size_t m = kcase_between(k, 97, 110), pair = pairs ? 2 : 1;
-    switch (kcase_below(k, 4)) {
+    switch (kind % 4) {
     case 0: /* blocks of columns */
         return (struct shape){m, 2048 + kcase_between(k, 1, 40), 9 * pair};
     case 1: /* blocks of k */
@@ -277,13 +277,19 @@ void kcases_matmul(struct kcase *k, enum kern_op op)
         run(k, op, &mm, FILL_SMALL);
     }
     for (size_t i = 0; i < rounds; i++) {
-        /* Packed shapes are 100 times as much work as the others. */
+        /* Packed shapes are 100 times as much work as the others, so their cases are few and
+         * fixed: each kind of shape, with sums that more is done to. */
         if (i % 32 == 0) {
-            struct kern_matmul mm = arguments(k, op, shape_packed(k, op == KERN_OP_matmul_u8));
+            struct kern_matmul mm =
+                arguments(k, op, shape_packed(k, i / 32, op == KERN_OP_matmul_u8));
             mm.trans_b = mm.trans_b || op != KERN_OP_matmul_u8;
             if (mm.trans_b)
                 mm.ldb = mm.k + mm.ldb % 3;
-            run(k, op, &mm, kcase_fill(k));
+            if (op == KERN_OP_matmul_f32)
+                mm.alpha.f32 = mm.beta.f32 = 0.37f;
+            else if (op == KERN_OP_matmul_i32)
+                mm.alpha.i32 = mm.beta.i32 = 77777;
+            run(k, op, &mm, op == KERN_OP_matmul_f32 ? FILL_SMALL : FILL_ANY);
         } else {
             struct kern_matmul mm = arguments(k, op, shape_drawn(k));
             run(k, op, &mm, kcase_fill(k));
