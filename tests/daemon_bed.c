@@ -161,11 +161,11 @@ static bool has_ended(struct bed *b, int *code)
 int bed_wait(struct bed *b)
 {
     int code;
-    for (double end = bed_now() + BED_PATIENCE_S; !has_ended(b, &code); pause_briefly()) {
+    for (double end = bed_now() + (double)BED_PATIENCE_S; !has_ended(b, &code); pause_briefly()) {
         if (bed_now() > end) {
             fprintf(stderr, "the daemon does not end\n");
             kill(b->pid, SIGKILL);
-            end += BED_PATIENCE_S;
+            end += (double)BED_PATIENCE_S;
         }
     }
     return code;
@@ -200,7 +200,7 @@ bool bed_start(struct bed *b, const char *const flags[])
     (void)unlink(b->log);
     b->pid = spawn(b, arguments);
 
-    for (double end = bed_now() + BED_PATIENCE_S; bed_now() < end; pause_briefly()) {
+    for (double end = bed_now() + (double)BED_PATIENCE_S; bed_now() < end; pause_briefly()) {
         char *log = bed_log(b);
         const char *serving = strstr(log, "serving socket=");
         const char *port = serving == NULL ? NULL : strstr(serving, "http_port=");
@@ -289,7 +289,7 @@ double bed_metric(const struct bed *b, const char *path)
 void bed_await(const struct bed *b, const char *path, double want)
 {
     double got = -1;
-    for (double end = bed_now() + BED_PATIENCE_S; bed_now() < end; pause_briefly()) {
+    for (double end = bed_now() + (double)BED_PATIENCE_S; bed_now() < end; pause_briefly()) {
         got = bed_metric(b, path);
         if (got == want)
             return;
@@ -320,7 +320,7 @@ void bed_check_books(const struct bed *b)
 
 double bed_fd_count(const struct bed *b)
 {
-    for (double end = bed_now() + BED_PATIENCE_S; bed_now() < end; pause_briefly()) {
+    for (double end = bed_now() + (double)BED_PATIENCE_S; bed_now() < end; pause_briefly()) {
         json_t *m = metrics(b);
         double open = number_at(m, "connections.open"), count = number_at(m, "process.open_fds");
         json_decref(m);
