@@ -98,6 +98,7 @@ EXTRA_DIST += \
 	kernels/isa/sse4.h \
 	kernels/matmul_geom.h \
 	kernels/matmul_pack.h \
+	kernels/matmul_panels.h \
 	kernels/matmul_run.h \
 	kernels/matmul_tile.h \
 	kernels/vec.h

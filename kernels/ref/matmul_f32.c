@@ -1,8 +1,7 @@
 /* Reference of matmul_f32: one element of c per unit, summed along k in order. */
 #include "ref.h"
 
-kern_fn KERN_FN(matmul_f32);
-void KERN_FN(matmul_f32)(const struct kern_args *args, const struct kern_part *part)
+KERN_DEFINE(matmul_f32)
 {
     const struct kern_matmul *mm = &args->u.matmul;
     const float *a = args->in[0], *b = args->in[1], *c_in = args->in[2];

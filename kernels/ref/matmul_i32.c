@@ -1,8 +1,7 @@
 /* Reference of matmul_i32: one element of c per unit, all of it modulo 2^32. */
 #include "ref.h"
 
-kern_fn KERN_FN(matmul_i32);
-void KERN_FN(matmul_i32)(const struct kern_args *args, const struct kern_part *part)
+KERN_DEFINE(matmul_i32)
 {
     const struct kern_matmul *mm = &args->u.matmul;
     const uint32_t *a = args->in[0], *b = args->in[1], *c_in = args->in[2];

@@ -2,8 +2,7 @@
  * 33000 * 255 * 255 < 2^31. */
 #include "ref.h"
 
-kern_fn KERN_FN(matmul_u8);
-void KERN_FN(matmul_u8)(const struct kern_args *args, const struct kern_part *part)
+KERN_DEFINE(matmul_u8)
 {
     const struct kern_matmul *mm = &args->u.matmul;
     const uint8_t *a = args->in[0], *b = args->in[1];
