@@ -76,7 +76,7 @@ static void job_batch(struct pipeline *p, struct job *job)
 {
     /* Too large to run here however small its company, so waiting for some is no use. */
     if (job->estimate_ns > p->limits.inline_max_ns) {
-        job->split = job->estimate_ns > p->limits.split_min_ns && p->worker_count > 1;
+        job->split = job->estimate_ns > p->limits.split_min_ns;
         job_send(p, job, BATCH_RUN);
         return;
     }

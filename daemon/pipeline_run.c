@@ -1,9 +1,10 @@
 /* The workers' part of the pipeline: running, digesting and copying.
  *
- * A job estimated above split_min is offered to the other workers range by range; any other runs
- * through on the worker that took its batch. Scratch memory comes from the running thread's part
- * of the pool for each range, since a worker that waits for its thieves may run another job's
- * range meanwhile.
+ * A job estimated above split_min is run range by range, each offered to the other workers; between
+ * two ranges it stops if its client has gone or its deadline has passed, so it is split even where
+ * there is but one worker. Any other job runs through on the worker that took its batch. Scratch
+ * memory comes from the running thread's part of the pool for each range, since a worker that waits
+ * for its thieves may run another job's range meanwhile.
  */
 #include "config.h"
 
@@ -38,6 +39,14 @@ static void worker_step(struct pipeline_worker *me)
                           memory_order_relaxed);
 }
 
+/* WIRE_OK, or why the job need not run any more. */
+static enum wire_status job_stop_status(const struct job *job, uint64_t now_ns)
+{
+    if (job_is_gone(job))
+        return WIRE_CANCELLED;
+    return job->deadline_ns != 0 && now_ns > job->deadline_ns ? WIRE_DEADLINE_EXCEEDED : WIRE_OK;
+}
+
 static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t end)
 {
     struct split *split = ctx;
@@ -49,8 +58,10 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
     /* relaxed, here and below: a late look costs one range more; sched_for() orders the end. */
     if (atomic_load_explicit(&split->status, memory_order_relaxed) != WIRE_OK)
         return;
-    if (job_is_gone(split->job)) {
-        atomic_store_explicit(&split->status, WIRE_CANCELLED, memory_order_relaxed);
+    uint64_t start_ns = clock_ns();
+    enum wire_status stop = job_stop_status(split->job, start_ns);
+    if (stop != WIRE_OK) {
+        atomic_store_explicit(&split->status, (uint32_t)stop, memory_order_relaxed);
         return;
     }
     void *scratch = NULL;
@@ -66,7 +77,6 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
                              .end = end,
                              .shared = split->shared,
                              .scratch = scratch};
-    uint64_t start_ns = clock_ns();
     enum wire_status status = p->rooms.native->run(p->rooms.native, index,
                                                    (enum kern_op)split->job->op,
                                                    &split->job->args, &part);
@@ -140,16 +150,15 @@ static void keep_copy(struct pool_local *local, struct job *job)
 static enum wire_status run_job(struct pipeline *p, struct sched_worker *w,
                                 struct pool_local *local, struct job *job)
 {
-    if (job_is_gone(job))
-        return WIRE_CANCELLED;
-    if (job->deadline_ns != 0 && clock_ns() > job->deadline_ns)
-        return WIRE_DEADLINE_EXCEEDED;
+    enum wire_status status = job_stop_status(job, job->deadline_ns != 0 ? clock_ns() : 0);
+    if (status != WIRE_OK)
+        return status;
 
     struct kern_plan plan;
     kern_plan(&plan, (enum kern_op)job->op, p->rooms.native->isa, &job->args);
     clear_gaps(job);
 
-    enum wire_status status = WIRE_OUT_OF_MEMORY;
+    status = WIRE_OUT_OF_MEMORY;
     void *shared = NULL, *scratch = NULL;
     bool split = w != NULL && job->split;
     if (plan.shared_bytes > 0 && (shared = pool_take(local, plan.shared_bytes)) == NULL)
