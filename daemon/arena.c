@@ -24,6 +24,8 @@ struct arena {
     uint8_t *base;
     size_t bytes;
     size_t refs;
+    arena_closed_fn *closed; /* NULL: nobody asked */
+    void *room, *owner;
 };
 
 /* A memfd that we may read, write and map. F_SEAL_WRITE and F_SEAL_FUTURE_WRITE forbid a writable
@@ -80,6 +82,13 @@ enum wire_status arena_open(struct arena **out, int fd, uint64_t want_bytes)
     return WIRE_OK;
 }
 
+void arena_on_close(struct arena *a, arena_closed_fn *closed, void *room, void *owner)
+{
+    a->closed = closed;
+    a->room = room;
+    a->owner = owner;
+}
+
 struct arena *arena_get(struct arena *a)
 {
     assert(a->refs > 0);
@@ -95,6 +104,8 @@ void arena_put(struct arena *a)
     if (--a->refs > 0)
         return;
     munmap(a->base, a->bytes); /* fails for a bad range only, and this one came from mmap */
+    if (a->closed != NULL)
+        a->closed(a->room, a->owner, a->bytes);
     free(a);
 }
 

@@ -22,6 +22,11 @@ struct arena;
  */
 enum wire_status arena_open(struct arena **out, int fd, uint64_t want_bytes);
 
+/* Who is told when the mapping goes, on the loop: jobs may hold it for long after its number is
+ * free, and its memory counts until then. */
+typedef void arena_closed_fn(void *room, void *owner, size_t bytes);
+void arena_on_close(struct arena *a, arena_closed_fn *closed, void *room, void *owner);
+
 struct arena *arena_get(struct arena *a);
 
 /* The last reference unmaps. NULL is fine. */

@@ -65,21 +65,13 @@ static int arena_insert(struct connection *c, uint32_t number, struct arena *are
     memmove(&c->arenas[at + 1], &c->arenas[at], (c->arena_count - at) * sizeof(c->arenas[0]));
     c->arenas[at] = (struct arena_entry){number, arena};
     c->arena_count++;
-    monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_arenas_opened, 1);
     return 0;
-}
-
-static void arena_forget(struct connection *c, struct arena *arena)
-{
-    admission_arena_leave(c->set->rooms.admission, c->client, arena_bytes(arena));
-    monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_arenas_closed, 1);
-    arena_put(arena);
 }
 
 void connection_drop_arenas(struct connection *c)
 {
     for (size_t i = 0; i < c->arena_count; i++)
-        arena_forget(c, c->arenas[i].arena);
+        arena_put(c->arenas[i].arena);
     free(c->arenas);
     c->arenas = NULL;
     c->arena_count = c->arena_cap = 0;
@@ -96,30 +88,35 @@ static int take_fd(struct connection *c)
     return fd;
 }
 
+/* The last job that used it is done, perhaps long after its connection. */
+static void arena_closed(void *room, void *owner, size_t bytes)
+{
+    struct connection_set *s = room;
+    admission_arena_leave(s->rooms.admission, owner, bytes);
+    monitor_add(monitor_loop(s->rooms.monitor), MONITOR_arenas_closed, 1);
+}
+
 static enum wire_status arena_add(struct connection *c, const struct wire_request *r, int fd)
 {
     uint64_t bytes = r->arg[1] | (uint64_t)r->arg[2] << 32;
     if (fd < 0)
         return WIRE_ARENA_NO_FD;
-    if (r->arg[0] == WIRE_INLINE)
-        return WIRE_BAD_PARAMETER;
     if (arena_find(c, r->arg[0]) != NULL)
         return WIRE_ARENA_EXISTS;
     struct arena *arena;
     enum wire_status status = arena_open(&arena, fd, bytes);
     if (status != WIRE_OK)
         return status;
-    status = admission_arena_enter(c->set->rooms.admission, c->client, arena_bytes(arena));
-    if (status != WIRE_OK) {
-        arena_put(arena);
-        return status;
+    status = admission_arena_enter(c->set->rooms.admission, c->client, bytes);
+    if (status == WIRE_OK) {
+        monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_arenas_opened, 1);
+        arena_on_close(arena, arena_closed, c->set, c->client);
+        if (arena_insert(c, r->arg[0], arena) < 0)
+            status = WIRE_OUT_OF_MEMORY;
     }
-    if (arena_insert(c, r->arg[0], arena) < 0) {
-        admission_arena_leave(c->set->rooms.admission, c->client, arena_bytes(arena));
+    if (status != WIRE_OK)
         arena_put(arena);
-        return WIRE_OUT_OF_MEMORY;
-    }
-    return WIRE_OK;
+    return status;
 }
 
 static enum wire_status arena_drop(struct connection *c, const struct wire_request *r)
@@ -130,7 +127,7 @@ static enum wire_status arena_drop(struct connection *c, const struct wire_reque
     size_t at = arena_index(c, r->arg[0]);
     c->arena_count--;
     memmove(&c->arenas[at], &c->arenas[at + 1], (c->arena_count - at) * sizeof(c->arenas[0]));
-    arena_forget(c, arena);
+    arena_put(arena);
     return WIRE_OK;
 }
 
