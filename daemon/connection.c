@@ -130,8 +130,7 @@ void connection_lost(struct connection *c)
     if (job != NULL)
         pipeline_fail(s->rooms.pipeline, job, WIRE_CANCELLED);
     connection_drop_arenas(c);
-    while (c->fd_count > 0)
-        close(c->fds[--c->fd_count]);
+    connection_drop_fds(c);
     buf_put(s->rooms.local, c->kept);
     c->kept = NULL;
     outq_clear(&c->out, s->rooms.local);

@@ -102,6 +102,9 @@ void connection_put(struct connection *c);
 /* The socket is readable: one recvmsg, and all that it completes. */
 void connection_read(struct connection *c);
 
+/* Closes the descriptors that wait for their frame. */
+void connection_drop_fds(struct connection *c);
+
 /* ---- connection_job.c ---- */
 
 /**

@@ -39,7 +39,8 @@ static bool chunk_prepare(struct connection_set *s)
     return true;
 }
 
-/* Descriptors wait for the frame that they came with; more than a few are not ours to hold. */
+/* Descriptors wait for the frame that they came with, which may be cut off; more than a few are not
+ * ours to hold. */
 static void take_descriptors(struct connection *c, struct msghdr *msg)
 {
     for (struct cmsghdr *cm = CMSG_FIRSTHDR(msg); cm != NULL; cm = CMSG_NXTHDR(msg, cm)) {
@@ -55,6 +56,12 @@ static void take_descriptors(struct connection *c, struct msghdr *msg)
                 close(fd);
         }
     }
+}
+
+void connection_drop_fds(struct connection *c)
+{
+    while (c->fd_count > 0)
+        close(c->fds[--c->fd_count]);
 }
 
 /* One recvmsg. Returns the bytes read, 0 if there is nothing to do now. */
@@ -115,8 +122,11 @@ static void consume_frames(struct connection *c, const uint8_t *p, size_t bytes,
         p += used;
         bytes -= (size_t)used;
     }
-    if (!c->closing && !c->read_ended)
-        keep(c, p, bytes);
+    if (c->closing || c->read_ended)
+        return;
+    keep(c, p, bytes);
+    if (c->kept_bytes == 0) /* no frame has begun that could still ask for them */
+        connection_drop_fds(c);
 }
 
 /* Where the next bytes go: behind what was kept of the last ones. */
@@ -236,6 +246,7 @@ static void consume_lines(struct connection *c, size_t scanned, uint64_t now_ns)
 
 static void lines_append(struct connection *c, const uint8_t *p, size_t bytes, uint64_t now_ns)
 {
+    connection_drop_fds(c); /* lines have no use for any */
     if (!line_reserve(c, bytes)) {
         connection_lost(c);
         return;
@@ -255,6 +266,7 @@ static void read_lines(struct connection *c, uint64_t now_ns)
     struct iovec iov = {c->kept->data + c->kept_bytes, room < READ_BYTES ? room : READ_BYTES};
     size_t before = c->kept_bytes;
     size_t got = receive(c, &iov, 1);
+    connection_drop_fds(c);
     c->kept_bytes += got;
     if (got > 0)
         consume_lines(c, before, now_ns);
