@@ -63,6 +63,13 @@ static void watchdog_fired(uv_timer_t *timer)
 
 /* ---- signals ---- */
 
+static void set_ready(struct daemon *d, bool ready)
+{
+    monitor_set_ready(d->monitor, ready);
+    if (d->http != NULL)
+        http_set_ready(d->http, ready);
+}
+
 static void drain_late(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
@@ -77,8 +84,7 @@ static void drain_begin(struct daemon *d, int signal_number)
     log_info("draining", "signal=%s connections=%zu jobs_in_flight=%zu",
              signal_number == SIGTERM ? "SIGTERM" : "SIGINT",
              connection_set_count(d->connections), pipeline_in_flight(d->pipeline));
-    if (d->http != NULL)
-        http_set_ready(d->http, false);
+    set_ready(d, false);
     notify_stopping(d->notify);
     listener_stop(d->listener);
     d->listener = NULL;
@@ -205,8 +211,7 @@ enum daemon_exit daemon_run(struct daemon *d)
              d->socket_passed ? "passed" : log_text(d->conf.socket).text,
              d->http == NULL ? 0 : http_port(d->http), kern_isa_name(d->native.isa),
              workers.worker_count);
-    if (d->http != NULL)
-        http_set_ready(d->http, true);
+    set_ready(d, true);
     notify_ready(d->notify, "serving");
     uv_run(&d->loop, UV_RUN_DEFAULT);
     log_info("drained", "jobs_done=%llu",

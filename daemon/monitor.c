@@ -37,6 +37,7 @@ struct monitor {
     struct monitor_sources sources;
     double start_time_seconds; /* of the process; 0 until the first snapshot */
     uint64_t start_ns;
+    bool is_ready;
     size_t sample_newest;
     size_t sample_count;
     struct sample samples[SAMPLE_COUNT];
@@ -91,6 +92,11 @@ void monitor_free(struct monitor *m)
 void monitor_set_sources(struct monitor *m, const struct monitor_sources *sources)
 {
     m->sources = *sources;
+}
+
+void monitor_set_ready(struct monitor *m, bool ready)
+{
+    m->is_ready = ready;
 }
 
 struct monitor_thread *monitor_loop(struct monitor *m)
@@ -225,6 +231,7 @@ void monitor_snapshot_at(struct monitor *m, struct snapshot *out, uint64_t now_n
     struct sample now = {.at_ns = now_ns, .done = out->counter[MONITOR_jobs_done]};
     uint64_t up_ns = now_ns > m->start_ns ? now_ns - m->start_ns : 0;
     out->uptime_seconds = (double)up_ns * 1e-9;
+    out->is_ready = m->is_ready;
     out->rate = up_ns > 0 ? (double)now.done / out->uptime_seconds : 0;
     out->rate_1s = rate_over(m, now, SECOND_NS);
     out->rate_10s = rate_over(m, now, 10 * SECOND_NS);

@@ -8,6 +8,7 @@
 #define DAEMON_MONITOR_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -90,6 +91,7 @@ struct snapshot_process {
 struct snapshot {
     uint64_t taken_ns;
     double uptime_seconds;
+    bool is_ready;
     double rate, rate_1s, rate_10s, rate_60s; /* jobs done per second: lifetime, and windows */
     uint64_t counter[MONITOR_COUNTER_COUNT];
     uint64_t op_jobs[KERN_OP_END], op_run_ns[KERN_OP_END], op_work[KERN_OP_END];
@@ -116,6 +118,9 @@ int monitor_new(struct monitor **out);
 /* NULL is fine. */
 void monitor_free(struct monitor *m);
 void monitor_set_sources(struct monitor *m, const struct monitor_sources *sources);
+
+/* Whether jobs are taken; false at first. */
+void monitor_set_ready(struct monitor *m, bool ready);
 
 /* Returns borrowed: the loop's own counters. (Workers count in the scheduler and the pool.) */
 struct monitor_thread *monitor_loop(struct monitor *m);

@@ -39,6 +39,7 @@ static void fill(size_t clients)
             s->stage[i].sum_ns += s->stage[i].bucket[b] * 1000003;
         }
     s->uptime_seconds = 12.5;
+    s->is_ready = true;
     s->rate = 1.25;
     s->rate_1s = 2.25;
     s->rate_10s = 3.25;
@@ -181,6 +182,7 @@ START_TEST(json_has_each_promised_name_with_its_type)
     } promised[] = {
         {"version", JSON_STRING},
         {"uptime_seconds", JSON_REAL},
+        {"ready", JSON_INTEGER},
         {"operation_count", JSON_INTEGER},
         {"average_operation_time_ns", JSON_REAL},
         {"operations_per_second", JSON_REAL},
@@ -272,6 +274,7 @@ START_TEST(text_is_in_base_units)
     assert_value("process_cpu_seconds_total", 1.5);
     assert_value("simdd_scheduler_busy_seconds_total", 1234.567890123);
     assert_value("simdd_uptime_seconds", 12.5);
+    assert_value("simdd_ready", 1);
     assert_value("simdd_cache_hit_ratio", 0.75);
     assert_value("simdd_job_seconds_sum",
                  (double)snapshot.stage[MONITOR_STAGE_total].sum_ns * 1e-9);

@@ -122,6 +122,19 @@ START_TEST(a_snapshot_without_sources_is_whole)
 }
 END_TEST
 
+START_TEST(a_snapshot_tells_whether_jobs_are_taken)
+{
+    monitor_snapshot(monitor, &snapshot);
+    ck_assert(!snapshot.is_ready);
+    monitor_set_ready(monitor, true);
+    monitor_snapshot(monitor, &snapshot);
+    ck_assert(snapshot.is_ready);
+    monitor_set_ready(monitor, false);
+    monitor_snapshot(monitor, &snapshot);
+    ck_assert(!snapshot.is_ready);
+}
+END_TEST
+
 enum { COUNTS = 100000, THREADS = 4 };
 
 static void *count(void *arg)
@@ -310,6 +323,7 @@ int main(void)
     tcase_add_test(tc, snapshot_shows_what_was_counted);
     tcase_add_test(tc, accepted_jobs_are_done_failed_cancelled_or_in_flight);
     tcase_add_test(tc, a_snapshot_without_sources_is_whole);
+    tcase_add_test(tc, a_snapshot_tells_whether_jobs_are_taken);
     tcase_add_test(tc, threads_are_added_up_while_they_count);
     tcase_add_test(tc, a_young_process_divides_by_its_age);
     tcase_add_test(tc, no_time_and_no_jobs_give_no_rate);
