@@ -157,7 +157,7 @@ const struct ctl_command cmd_mix = {
     .name = "mix",
     .usage = "mix IN -o OUT",
     .summary = "Scramble 32-bit words, each by itself",
-    .details = "IN is a .npy file of uint32 or int32; a file of any other name is raw words. Each word\n"
-               "goes through x *= 0x9e3779b9, x ^= x >> 13, twice.\n\n" CMD_IO_HELP,
+    .details = "IN is a .npy file of uint32 or int32; a file of any other name is raw words. Each\n"
+               "word goes through x *= 0x9e3779b9, x ^= x >> 13, twice.\n\n" CMD_IO_HELP,
     .run = run_mix,
 };

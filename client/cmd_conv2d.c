@@ -91,8 +91,9 @@ static int image_dims(const char *name, const struct tensor *t, struct simdd_con
     if ((s->dim_count != 2 && s->dim_count != 3) ||
         (channels != 1 && channels != 3 && channels != 4) || s->dim[0] > UINT32_MAX ||
         s->dim[1] > UINT32_MAX)
-        return ctl_fail(EX_DATAERR, "%s: its shape %s is none of height x width and height x width x "
-                                    "1, 3 or 4 channels",
+        return ctl_fail(EX_DATAERR,
+                        "%s: its shape %s is none of height x width and height x width x 1, 3 or 4 "
+                        "channels",
                         name, tensor_print_dims(dims, sizeof(dims), s));
     p->h = (uint32_t)s->dim[0];
     p->w = (uint32_t)s->dim[1];
@@ -111,8 +112,9 @@ static int kernel_dims(const char *name, const struct tensor *k, enum tensor_typ
                         tensor_type_name(want));
     if (k->shape.dim_count != 2 || k->shape.dim[0] % 2 == 0 || k->shape.dim[1] % 2 == 0 ||
         k->shape.dim[0] > 1023 || k->shape.dim[1] > 1023 || k->shape.fortran)
-        return ctl_fail(EX_DATAERR, "%s: a kernel is rows x columns in C order, both odd and at most "
-                                    "1023; this one is %s%s",
+        return ctl_fail(EX_DATAERR,
+                        "%s: a kernel is rows x columns in C order, both odd and at most 1023; "
+                        "this one is %s%s",
                         name, tensor_print_dims(dims, sizeof(dims), &k->shape),
                         k->shape.fortran ? " in Fortran order" : "");
     p->r = (uint32_t)k->shape.dim[0];
@@ -240,9 +242,10 @@ static int run_conv2d(struct ctl *c, int argc, char **argv)
     if (o.sigma > 0 && o.named != OPT_BLUR)
         return ctl_usage("--sigma goes with --blur");
     if (argc - optind != (o.named != 0 ? 1 : 2))
-        return ctl_usage(o.named != 0 ? "conv2d takes one image beside a named kernel"
-                                      : "conv2d takes an image and a kernel: a .npy file, --blur N, "
-                                        "--box N, --sharpen, --edge or --emboss");
+        return o.named != 0
+                   ? ctl_usage("conv2d takes one image beside a named kernel")
+                   : ctl_usage("conv2d takes an image and a kernel: a .npy file, --blur N, "
+                               "--box N, --sharpen, --edge or --emboss");
     struct conv2d_files f = {.image = {.data = NULL}};
     int code = filter(c, &o, argv + optind, &f);
     load_free(c, &f.image);
@@ -256,9 +259,9 @@ const struct ctl_command cmd_conv2d = {
     .usage = "conv2d IMAGE [KERNEL.npy] -o OUT",
     .summary = "Filter an image",
     .details =
-        "IMAGE is PNG, PGM, PPM, or a .npy array of uint8, float32 or int32 with the shape height x\n"
-        "width or height x width x channels (1, 3 or 4). The kernel is correlated with it, not\n"
-        "flipped: a .npy matrix with odd sides (float32; int32 for an int32 image), or one of\n\n"
+        "IMAGE is PNG, PGM, PPM, or a .npy array of uint8, float32 or int32 with the shape\n"
+        "height x width or height x width x channels (1, 3 or 4). The kernel is correlated with\n"
+        "it, not flipped: a .npy matrix with odd sides (float32; int32 for an int32 image), or\n\n"
         "      --blur N        a Gaussian bell of N x N, N odd\n"
         "      --sigma S       its standard deviation, instead of 0.3 ((N - 1) / 2 - 1) + 0.8\n"
         "      --box N         the mean of N x N\n"

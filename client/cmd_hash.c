@@ -191,7 +191,7 @@ const struct ctl_command cmd_hash = {
     .summary = "Print a hash of each file",
     .details = "Each line is 16 hexadecimal digits, two blanks and the name. '-', or no file, is\n"
                "standard input.\n\n"
-               "      --fnv1a-64      FNV-1a of 64 bits, instead of hash_fast, whose last 8 digits are\n"
-               "                      FNV-1a of 32 bits\n",
+               "      --fnv1a-64      FNV-1a of 64 bits, instead of hash_fast, whose last 8\n"
+               "                      digits are FNV-1a of 32 bits\n",
     .run = run_hash,
 };

@@ -56,7 +56,7 @@ static int set_scalars(struct simdd_job *job, const struct matmul_options *o, en
     double beta = o->has_beta ? o->beta : o->c_name != NULL ? 1 : 0;
     if (type == TENSOR_U8) {
         if (o->has_alpha || o->has_beta || o->c_name != NULL)
-            return ctl_usage("matmul of u8 takes --zero-a and --zero-b, not --alpha, --beta and -C");
+            return ctl_usage("matmul of u8 takes --zero-a and --zero-b, not --alpha, --beta, -C");
         p->alpha.i32 = (int32_t)o->zero_a;
         p->beta.i32 = (int32_t)o->zero_b;
         return EX_OK;
@@ -147,7 +147,8 @@ static int take_option(struct matmul_options *o, int val, const char *value)
                                                   : ctl_usage("--alpha: '%s' is no number", value);
     case OPT_BETA:
         o->has_beta = true;
-        return ctl_parse_double(value, &o->beta) ? 0 : ctl_usage("--beta: '%s' is no number", value);
+        return ctl_parse_double(value, &o->beta) ? 0
+                                                 : ctl_usage("--beta: '%s' is no number", value);
     case OPT_TRANS_A:
         o->trans_a = true;
         return 0;
@@ -206,8 +207,8 @@ const struct ctl_command cmd_matmul = {
     .usage = "matmul A.npy B.npy [-C C.npy] -o OUT.npy",
     .summary = "Multiply two matrices",
     .details =
-        "OUT = alpha A B + beta C. A and B are float32, int32 (which wraps) or uint8; the product of\n"
-        "uint8 matrices is int32 and exact. '-' is standard input.\n\n"
+        "OUT = alpha A B + beta C. A and B are float32, int32 (which wraps) or uint8; the product\n"
+        "of uint8 matrices is int32 and exact. '-' is standard input.\n\n"
         "  -C FILE             matrix to add; --beta is then 1 unless given\n"
         "      --alpha NUMBER  factor of the product; by default 1\n"
         "      --beta NUMBER   factor of C\n"

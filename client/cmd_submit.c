@@ -57,11 +57,12 @@ static bool grow(struct run *r, size_t bytes)
     return true;
 }
 
-/* Adds text to what is sent. Blank lines are no requests; they are left out. */
-static bool add_text(struct submit *s, const char *text, size_t bytes)
+/* Adds text to what is sent. Blank lines are no requests, and blanks before a line would hide the
+ * '{' by which the daemon tells JSON from frames; both are left out. An exit code. */
+static int add_text(struct submit *s, const char *text, size_t bytes)
 {
     if (!grow(&s->out, bytes + 1))
-        return false;
+        return ctl_fail(EX_OSERR, "no memory");
     for (size_t i = 0; i < bytes; i++) {
         struct run *o = &s->out;
         bool at_start = s->out_line == 0;
@@ -71,13 +72,15 @@ static bool add_text(struct submit *s, const char *text, size_t bytes)
             s->sent++;
             s->out_line = 0;
         } else if (at_start && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r')) {
-            continue; /* the first byte of a connection tells JSON from frames */
+            continue;
+        } else if (at_start && text[i] != '{' && s->sent == 0) {
+            return ctl_fail(EX_DATAERR, "the first line is no JSON object: it lacks the '{'");
         } else {
             s->out_line++;
         }
         o->p[o->end++] = text[i];
     }
-    return true;
+    return EX_OK;
 }
 
 /* One answer, printed as it is. */
@@ -129,7 +132,7 @@ static int pull(struct submit *s)
         chunk[0] = '\n'; /* the last line need not end */
         n = 1;
     }
-    return add_text(s, chunk, (size_t)n) ? EX_OK : ctl_fail(EX_OSERR, "no memory");
+    return add_text(s, chunk, (size_t)n);
 }
 
 static int push(const struct ctl *c, struct submit *s)
@@ -178,8 +181,8 @@ static int move(const struct ctl *c, struct submit *s)
             code = receive(c, s, &ended);
     }
     if (code == EX_OK && s->code == EX_OK)
-        code = ctl_fail(EX_UNAVAILABLE, "%s: the daemon closed the connection; %zu of %zu lines were "
-                                        "answered",
+        code = ctl_fail(EX_UNAVAILABLE,
+                        "%s: the daemon closed the connection; %zu of %zu lines were answered",
                         ctl_path(c), s->answered, s->sent);
     return code;
 }
@@ -193,9 +196,11 @@ static int run_submit(struct ctl *c, int argc, char **argv)
     if (s.fd < 0)
         return ctl_status(c, "", s.fd);
     int code = EX_OK;
-    for (int i = optind; i < argc && code == EX_OK; i++)
-        if (!add_text(&s, argv[i], strlen(argv[i])) || !add_text(&s, "\n", 1))
-            code = ctl_fail(EX_OSERR, "no memory");
+    for (int i = optind; i < argc && code == EX_OK; i++) {
+        code = add_text(&s, argv[i], strlen(argv[i]));
+        if (code == EX_OK)
+            code = add_text(&s, "\n", 1);
+    }
     if (code == EX_OK)
         code = move(c, &s);
     (void)close(s.fd);
@@ -208,8 +213,9 @@ const struct ctl_command cmd_submit = {
     .name = "submit",
     .usage = "submit [JSON...]",
     .summary = "Send JSON lines, print the answers",
-    .details = "Each argument, or each line of standard input, is one request, such as\n"
-               "{\"op\":\"add_f32\",\"x\":[1,2],\"y\":[3,4]}. Answers come in any order; give an \"id\" to tell\n"
-               "them apart. Global options do not apply: a line says what it wants.\n",
+    .details = "Each argument, or each line of standard input, is one request, such as\n\n"
+               "  {\"op\":\"add_f32\",\"x\":[1,2],\"y\":[3,4]}\n\n"
+               "Answers come in any order; an \"id\" tells them apart. --socket is the only\n"
+               "option that applies: a line says what it wants.\n",
     .run = run_submit,
 };

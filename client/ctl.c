@@ -220,7 +220,7 @@ int ctl_status(const struct ctl *c, const char *what, int status)
     if (status < 0) {
         bool away = status == -ENOENT || status == -ECONNREFUSED;
         return ctl_fail(code, "%s: %s%s", ctl_path(c), simdd_strerror(status),
-                        away ? " (is simdd running? --socket or SIMDD_SOCKET name its socket)" : "");
+                        away ? " (is simdd running?)" : "");
     }
     const char *words = c->s != NULL ? simdd_last_error(c->s) : simdd_strerror(status);
     return ctl_fail(code, "%s: %s (%s)", what, words, simdd_status_name(status));

@@ -195,8 +195,8 @@ static int load_raw(struct ctl *c, struct tensor *t, struct input *in, const str
         return load_failed(in, err);
     if (bytes == 0 || bytes % element != 0) {
         free(p);
-        return ctl_fail(EX_DATAERR, "%s: its %zu bytes are not a whole number of %s", in->name, bytes,
-                        tensor_type_name(t->shape.type));
+        return ctl_fail(EX_DATAERR, "%s: its %zu bytes are not a whole number of %s", in->name,
+                        bytes, tensor_type_name(t->shape.type));
     }
     t->shape.dim_count = 1;
     t->shape.dim[0] = bytes / element;
@@ -239,7 +239,7 @@ int load_file(struct ctl *c, struct tensor *t, const char *name, const struct lo
     } else {
         code = ctl_fail(EX_DATAERR, "%s: %s", in.name,
                         have == 0 ? "it is empty"
-                                  : "it is neither .npy, PGM, PPM nor PNG; --dtype reads it as raw");
+                                  : "it is none of .npy, PGM, PPM, PNG; --dtype reads it as raw");
     }
     if (format != NULL)
         *format = found;

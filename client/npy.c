@@ -112,7 +112,8 @@ static int read_descr(struct cursor *c, enum tensor_type *type)
     }
     bool swapped = bytes == 3 && s[0] == '>';
     return refuse(c->why, "its dtype '%.*s' %s; convert it to float32, int32, uint32 or uint8",
-                  (int)(bytes < 32 ? bytes : 32), s, swapped ? "is big-endian" : "is not supported");
+                  (int)(bytes < 32 ? bytes : 32), s,
+                  swapped ? "is big-endian" : "is not supported");
 }
 
 static int read_dim(struct cursor *c, size_t *out)

@@ -74,8 +74,9 @@ int pnm_parse(struct pnm *out, size_t *header_bytes, char why[static PNM_WHY_BYT
     if (!pnm_is(p, p_bytes))
         return refuse(why, "it is not a PGM or PPM image");
     if (p[1] != '5' && p[1] != '6')
-        return refuse(why, "it is P%c; of the portable anymaps only binary grey (P5) and colour (P6) "
-                           "are supported",
+        return refuse(why,
+                      "it is P%c; of the portable anymaps only binary grey (P5) and colour (P6) "
+                      "are supported",
                       (char)p[1]);
     uint32_t maxval = 0;
     struct pnm image = {.channels = p[1] == '5' ? 1 : 3};

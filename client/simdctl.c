@@ -31,9 +31,10 @@ static void print_help(void)
                "      --priority NAME  normal (the default), high or low\n"
                "  -h, --help           print this, or a command's options\n"
                "  -V, --version        print the version\n\n"
-               "Files: .npy for arrays; PNG, PGM and PPM for images; '-' for the standard streams.\n"
-               "Exit status: 0 done, 64 usage, 65 bad data, 66 no input, 69 no daemon, 70 the daemon\n"
-               "failed, 73 cannot create, 74 input or output failed, 75 try again later, 77 permission.");
+               "Files: .npy for arrays; PNG, PGM and PPM for images; '-' for standard streams.\n"
+               "Exit status: 0 done, 64 usage, 65 bad data, 66 no input, 69 no daemon, 70 the\n"
+               "daemon failed, 73 cannot create, 74 input or output failed, 75 try again later,\n"
+               "77 permission.");
 }
 
 static const struct ctl_command *find(const char *name)

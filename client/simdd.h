@@ -237,8 +237,8 @@ SIMDD_API int simdd_call(struct simdd *s, const struct simdd_job *job,
 typedef void simdd_done_fn(struct simdd *s, const struct simdd_result *result);
 
 /**
- * Queues a job. It is sent by the next simdd_process(), simdd_flush() or simdd_wait(), together with
- * all that were queued before, or at once when enough have gathered.
+ * Queues a job. It is sent by the next simdd_process(), simdd_flush() or simdd_wait(), together
+ * with all that were queued before, or at once when enough have gathered.
  * job    copied; what it points to is borrowed until it completes
  * done   called when it completes; NULL: simdd_take() hands the completion out
  * Returns 0; or why the job can never run (-EINVAL, SIMDD_BAD_SHAPE, ..., with simdd_last_error()

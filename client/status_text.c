@@ -139,8 +139,8 @@ static void print_latency(const struct page *p)
     static const char *const columns[] = {"mean_ns", "p50_ns", "p90_ns", "p99_ns", "p999_ns"};
     if (at(p->root, "latency.total") == NULL)
         return;
-    (void)fprintf(p->to, "%slatency %12s %10s %10s %10s %10s%s", p->eol, "mean", "p50", "p90", "p99",
-                  "p99.9", p->eol);
+    (void)fprintf(p->to, "%slatency %12s %10s %10s %10s %10s%s", p->eol, "mean", "p50", "p90",
+                  "p99", "p99.9", p->eol);
     for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
         (void)fprintf(p->to, "  %-6s   ", stages[i]);
         for (size_t j = 0; j < sizeof(columns) / sizeof(columns[0]); j++) {

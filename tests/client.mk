@@ -43,3 +43,5 @@ tests_test_files_SOURCES = tests/test_files.c
 tests_test_files_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_files_LDFLAGS = $(AM_LDFLAGS) -static
 tests_test_files_LDADD = $(CLIENT_TEST_LIBS)
+
+check_SCRIPTS += tests/test_simdctl.sh

@@ -136,7 +136,8 @@ static bool arena_drop(struct peer *p, const struct wire_request *h)
         return say(p, h, WIRE_ARENA_UNKNOWN, "no such arena", 0);
     (void)munmap(p->arena[h->arg[0]].base, p->arena[h->arg[0]].bytes);
     p->arena[h->arg[0]].base = NULL;
-    atomic_fetch_add_explicit(&p->fake->counts.arenas_dropped, 1, memory_order_relaxed); /* likewise */
+    /* relaxed: a mere count. */
+    atomic_fetch_add_explicit(&p->fake->counts.arenas_dropped, 1, memory_order_relaxed);
     return say(p, h, WIRE_OK, "", 0);
 }
 

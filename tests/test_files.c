@@ -55,7 +55,8 @@ static int pnm(const char *text, struct pnm *image, size_t *header, char why[sta
 
 START_TEST(pnm_header_is_read_over_blanks_and_comments)
 {
-    static const char *const headers[] = {"P5 3 2 255\n", "P5\n3 2\n255\n", "P5#c\n3\t#d 9 9\n\r2 255 ",
+    static const char *const headers[] = {"P5 3 2 255\n", "P5\n3 2\n255\n",
+                                          "P5#c\n3\t#d 9 9\n\r2 255 ",
                                           "P5\n# made by\n# hand\n3 2 255\n"};
     struct pnm image;
     size_t header;

@@ -168,7 +168,8 @@ END_TEST
 START_TEST(printed_header_is_read_back)
 {
     for (unsigned dims = 0; dims <= TENSOR_DIMS_MAX; dims++) {
-        struct tensor_shape shape = {.type = TENSOR_I32, .dim_count = dims, .fortran = dims % 2 == 1};
+        struct tensor_shape shape = {
+            .type = TENSOR_I32, .dim_count = dims, .fortran = dims % 2 == 1};
         struct tensor_shape back;
         for (unsigned i = 0; i < dims; i++)
             shape.dim[i] = i == 0 ? 1234567890123 : 1 + i % 2 * (dims < 8);
