@@ -89,7 +89,7 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
 /* So many units that a range takes about RANGE_NS. */
 static size_t range_grain(const struct job *job, const struct kern_plan *plan, size_t units)
 {
-    uint64_t phase_ns = job->estimate_ns / plan->phase_count + 1;
+    uint64_t phase_ns = (uint64_t)job->estimate_ns / plan->phase_count + 1;
     uint64_t grain = (uint64_t)units * RANGE_NS / phase_ns;
     return grain < 1 ? 1 : grain > units ? units : (size_t)grain;
 }
