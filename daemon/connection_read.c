@@ -211,6 +211,17 @@ static bool line_reserve(struct connection *c, size_t more)
     return true;
 }
 
+/* True if a line of so many bytes is too long: says so and reads no more. */
+static bool line_is_over(struct connection *c, size_t bytes)
+{
+    if (bytes <= c->set->limits.json_max_bytes)
+        return false;
+    struct answer_to to = {.json = true};
+    answer_error(c, &to, WIRE_LINE_TOO_LONG, NULL, 0);
+    connection_end_reading(c, WIRE_LINE_TOO_LONG);
+    return true;
+}
+
 /* Works through the kept lines; the bytes before `scanned` hold no newline. */
 static void consume_lines(struct connection *c, size_t scanned, uint64_t now_ns)
 {
@@ -224,22 +235,18 @@ static void consume_lines(struct connection *c, size_t scanned, uint64_t now_ns)
         size_t bytes = (size_t)(newline - start);
         if (bytes > 0 && start[bytes - 1] == '\r')
             bytes--;
-        if (bytes > 0)
+        if (bytes > 0 && !line_is_over(c, bytes))
             connection_line(c, (const char *)start, bytes, now_ns);
         start = from = newline + 1;
     }
     if (c->closing)
         return;
     c->kept_bytes = (size_t)(end - start);
-    if (c->kept_bytes == 0 || c->read_ended) {
+    if (c->read_ended || c->kept_bytes == 0 || line_is_over(c, c->kept_bytes)) {
         buf_put(l, c->kept);
         c->kept = NULL;
         c->kept_bytes = 0;
-    } else if (c->kept_bytes > c->set->limits.json_max_bytes) {
-        struct answer_to to = {.json = true};
-        answer_error(c, &to, WIRE_LINE_TOO_LONG, NULL, 0);
-        connection_end_reading(c, WIRE_LINE_TOO_LONG);
-    } else {
+    } else if (start != c->kept->data) { /* else a long line would be moved with every read */
         memmove(c->kept->data, start, c->kept_bytes);
     }
 }
