@@ -432,6 +432,11 @@ void connection_line(struct connection *c, const char *line, size_t bytes, uint6
     struct answer_to to = {.json = true, .json_id = req.id_text};
     struct job *job = NULL;
 
+    /* A column times a row is a short line; the loop would print its answer for seconds. */
+    if (status == WIRE_OK && req.shape.out_bytes > c->set->limits.json_max_bytes) {
+        status = WIRE_TOO_BIG;
+        memcpy(field, "result", sizeof("result"));
+    }
     if (status == WIRE_OK && req.header.type == WIRE_JOB) {
         job = job_make(c, &req.header, &req.shape, now_ns);
         if (job == NULL)
