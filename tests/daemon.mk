@@ -8,8 +8,18 @@ DAEMON_BED_SOURCES = \
 	tests/daemon_jobs.h
 
 check_PROGRAMS += \
-	tests/test_daemon_frames
+	tests/test_daemon_frames \
+	tests/test_daemon_json \
+	tests/test_daemon_arenas
 
 tests_test_daemon_frames_SOURCES = tests/test_daemon_frames.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_frames_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_frames_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_json_SOURCES = tests/test_daemon_json.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_json_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_json_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_arenas_SOURCES = tests/test_daemon_arenas.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_arenas_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_arenas_LDADD = $(TEST_LIBS)
