@@ -12,13 +12,14 @@
 #include "kern.h"
 
 enum {
-    CONV2D_ROWS = 4,       /* rows of the result at once, for they share what they read */
-    CONV2D_SLACK = 16,     /* elements after each row of the ring: the last vector reads so far */
-    CONV2D_LINE = 16,      /* elements in a cache line */
-    CONV2D_TAP_BYTES = 4,  /* an element of the ring or the kernel */
-    CONV2D_RING_BYTES = 256 * 1024, /* leaves L2 room for the rows that pass by */
-    CONV2D_COLS_MIN = 64,  /* pixels; the widest kernels' rings may outgrow L2 instead */
-    CONV2D_COLS_MAX = 4096
+    CONV2D_ROWS = 4,      /* rows of the result at once, for they share what they read */
+    CONV2D_SLACK = 16,    /* elements after each row of the ring: the last vector reads so far */
+    CONV2D_LINE = 16,     /* elements in a cache line */
+    CONV2D_TAP_BYTES = 4, /* an element of the ring or the kernel */
+    /* Leaves L2 room for the rows that pass by. Tiles narrow enough for L1 were slower: memory is
+     * read best in long runs. */
+    CONV2D_RING_BYTES = 256 * 1024,
+    CONV2D_COLS_MIN = 64 /* pixels; the widest kernels' rings outgrow L2 instead */
 };
 
 struct conv2d_geom {
@@ -39,7 +40,7 @@ static inline void conv2d_geom_init(struct conv2d_geom *g, const struct kern_con
     /* What a row of the ring may have, less what is no result. */
     size_t elems = CONV2D_RING_BYTES / CONV2D_TAP_BYTES / g->rows;
     elems = elems > halo + CONV2D_SLACK ? elems - halo - CONV2D_SLACK : 0;
-    g->cols = conv2d_min(elems / c->channels, CONV2D_COLS_MAX) / CONV2D_COLS_MIN * CONV2D_COLS_MIN;
+    g->cols = elems / c->channels / CONV2D_COLS_MIN * CONV2D_COLS_MIN;
     if (g->cols == 0)
         g->cols = CONV2D_COLS_MIN;
     g->cols = conv2d_min(g->cols, c->w);

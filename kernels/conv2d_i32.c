@@ -7,8 +7,11 @@ typedef int32_t elem, tap;
 typedef v_i32 v_tap;
 
 #define taps_load  v_i32_load
+#define taps_hold  v_i32_hold
 #define tap_spread v_i32_set1
 #define sums_zero  v_i32_zero
+
+#define SUMS_MAC_SPLIT 1
 
 static inline void taps_widen(int32_t *to, const int32_t *from, size_t n)
 {

@@ -6,8 +6,10 @@
  *   tap         element of the kernel and the ring
  *   v_tap       a vector of taps or sums
  *   taps_load, tap_spread    v_tap from memory; one tap into all lanes
+ *   taps_hold   a v_tap that stays in its register
  *   sums_zero
  *   sums_mac(acc, a, b)      acc + a * b
+ *   SUMS_MAC_SPLIT           whether that needs a register for the product
  *   sums_store(c, to, sums), sums_store_n(c, to, sums, n)
  *               complete sums become elements of the result
  *
@@ -23,10 +25,17 @@
 
 #define SUMS_INLINE static inline __attribute__((always_inline))
 
-enum {
-    SUMS_LANES = V_I32_LANES,
-    SUMS_VECS = V_REGS >= 32 ? 4 : 2
-};
+/* What the registers hold beside a row of the ring and one tap. Three fill 16 to the last: gcc 12
+ * manages that, clang 22 spills two sums and runs at half the rate. */
+#if V_REGS >= 32
+#define SUMS_VECS 4
+#elif !SUMS_MAC_SPLIT && !defined(__clang__)
+#define SUMS_VECS 3
+#else
+#define SUMS_VECS 2
+#endif
+
+enum { SUMS_LANES = V_I32_LANES };
 
 _Static_assert(SUMS_LANES <= (int)CONV2D_SLACK, "a row of the ring ends too early");
 
@@ -49,7 +58,7 @@ SUMS_INLINE void sums_row(v_tap acc[CONV2D_ROWS][SUMS_VECS], const tap *in, cons
     for (size_t j = 0; j < s; j++, in += step) {
         v_tap x[SUMS_VECS];
         for (size_t v = 0; v < vecs; v++)
-            x[v] = taps_load(in + v * SUMS_LANES);
+            x[v] = taps_hold(taps_load(in + v * SUMS_LANES));
         for (size_t q = lo; q < hi; q++) {
             const tap *row = k - (q - lo) * s;
             v_tap y = tap_spread(row[j]);

@@ -7,8 +7,11 @@ typedef float tap;
 typedef v_f32 v_tap;
 
 #define taps_load  v_f32_load
+#define taps_hold  v_f32_hold
 #define tap_spread v_f32_set1
 #define sums_zero  v_f32_zero
+
+#define SUMS_MAC_SPLIT (!V_FUSED)
 
 static inline void taps_widen(float *to, const uint8_t *from, size_t n)
 {

@@ -20,6 +20,9 @@
  *             4 x 4 elements of 32 bits in memory, rows a step of elements apart, on every ISA.
  * v_f32_fma   a * b + c.
  * v_f32_min   a < b ? a : b, and v_f32_max a > b ? a : b: a NaN in either gives b.
+ * v_f32_hold, v_i32_hold
+ *             the same, from here on in a register: gcc 12 loads a vector anew for each of a few
+ *             uses, which is dear where it crosses cache lines.
  * v_i32_mul, v_u64_mul
  *             the low half of the product. v_u64_mul_u32 multiplies by a scalar below 2^32.
  * v_i32_shl, v_i32_shr, v_u64_shl, v_u64_shr

@@ -151,6 +151,12 @@ static inline v_f32 v_f32_max(v_f32 a, v_f32 b)
     return _mm256_max_ps(a, b);
 }
 
+static inline v_f32 v_f32_hold(v_f32 v)
+{
+    __asm__("" : "+x"(v));
+    return v;
+}
+
 /* ---- i32 ---- */
 
 static inline v_i32 v_i32_load(const int32_t *p)
@@ -236,6 +242,12 @@ static inline v_i32 v_i32_min(v_i32 a, v_i32 b)
 static inline v_i32 v_i32_max(v_i32 a, v_i32 b)
 {
     return _mm256_max_epi32(a, b);
+}
+
+static inline v_i32 v_i32_hold(v_i32 v)
+{
+    __asm__("" : "+x"(v));
+    return v;
 }
 
 /* ---- u8 ---- */
