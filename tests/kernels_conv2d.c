@@ -65,7 +65,7 @@ static struct shape shape_one_column(struct kcase *k)
 static struct shape shape_tiles(struct kcase *k)
 {
     static const struct shape shapes[] = {
-        {2, 4090, 1, 1, 3}, {5, 1200, 3, 3, 5}, {5, 1900, 1, 31, 1}, {6, 600, 1, 101, 1},
+        {2, 4080, 4, 1, 3}, {2, 3570, 3, 3, 3}, {5, 1900, 1, 31, 1}, {6, 600, 1, 101, 1},
         {5, 120, 4, 101, 3}, {3, 60, 3, 801, 1}};
     struct shape s = shapes[kcase_below(k, sizeof shapes / sizeof *shapes)];
     s.w += kcase_below(k, 40);
