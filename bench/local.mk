@@ -21,26 +21,18 @@ bench_libloops_a_CPPFLAGS = $(BENCH_CPPFLAGS)
 bench_libloops_a_CFLAGS = $(BASE_CFLAGS) -O3 -march=native
 
 BENCH_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/daemon
-BENCH_LIBS = bench/libbench.a bench/libloops.a $(KERN_LIBS) -lm -lpthread -ldl
+BENCH_LIBS = bench/libbench.a $(KERN_LIBS) -lm -lpthread -ldl
 
 include bench/core.mk
 include bench/memory.mk
-
-EXTRA_PROGRAMS += bench/bench_kernels
-bench_bench_kernels_SOURCES = \
-	bench/bench_kernels.c \
-	bench/bench_kernels.h \
-	bench/bench_kernels_conv2d.c \
-	bench/bench_kernels_elements.c \
-	bench/bench_kernels_matmul.c
-bench_bench_kernels_CPPFLAGS = $(BENCH_CPPFLAGS)
-bench_bench_kernels_LDADD = $(BENCH_LIBS)
+include bench/kernels.mk
+include bench/daemon.mk
 
 # The folder is called so too.
 .PHONY: bench
 bench: $(EXTRA_PROGRAMS)
 
-CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LIBRARIES)
+CLEANFILES += $(EXTRA_PROGRAMS) $(EXTRA_LIBRARIES) bench/filter2d.so
 EXTRA_DIST += \
 	bench/README.md \
 	bench/filter2d.cpp \
