@@ -379,37 +379,42 @@ static int64_t frame_job(struct connection *c, const struct wire_request *r, str
     return (int64_t)here;
 }
 
+/* A whole header that is no use: answered, and its payload skipped. */
+static int64_t frame_refused(struct connection *c, const struct wire_request *r,
+                             const struct frame_reject *why, size_t have_bytes)
+{
+    if (r->type == WIRE_ARENA_ADD) {
+        int fd = take_fd(c); /* or the next frame would get it */
+        if (fd >= 0)
+            close(fd);
+    }
+    refuse(c, r, why->status, why->field);
+    return skip_payload(c, r, have_bytes);
+}
+
 int64_t connection_frame(struct connection *c, struct buf *buf, const uint8_t *p, size_t bytes,
                          uint64_t now_ns)
 {
     struct wire_request r;
     struct frame_reject why;
-    const uint8_t *payload = p + WIRE_HEADER_BYTES;
-    size_t have_bytes = bytes - WIRE_HEADER_BYTES;
-    int64_t used = 0;
-    switch (frame_parse(&r, &why, p, bytes, c->set->limits.job_max_bytes)) {
-    case FRAME_NEED_MORE:
+    enum frame_result result = frame_parse(&r, &why, p, bytes, c->set->limits.job_max_bytes);
+    if (result == FRAME_NEED_MORE)
         return -EAGAIN;
-    case FRAME_OK:
-        if (r.type == WIRE_JOB)
-            used = frame_job(c, &r, buf, payload, have_bytes, now_ns);
-        else
-            frame_other(c, &r);
-        break;
-    case FRAME_REJECTED:
-        if (r.type == WIRE_ARENA_ADD) {
-            int fd = take_fd(c); /* or the next frame would get it */
-            if (fd >= 0)
-                close(fd);
-        }
-        refuse(c, &r, why.status, why.field);
-        used = skip_payload(c, &r, have_bytes);
-        break;
-    case FRAME_FATAL:
+    if (result == FRAME_FATAL) {
         refuse(c, &r, why.status, why.field);
         connection_end_reading(c, why.status);
         return (int64_t)bytes;
     }
+
+    const uint8_t *payload = p + WIRE_HEADER_BYTES;
+    size_t have_bytes = bytes - WIRE_HEADER_BYTES;
+    int64_t used = 0;
+    if (result == FRAME_REJECTED)
+        used = frame_refused(c, &r, &why, have_bytes);
+    else if (r.type == WIRE_JOB)
+        used = frame_job(c, &r, buf, payload, have_bytes, now_ns);
+    else
+        frame_other(c, &r);
     return used < 0 ? used : WIRE_HEADER_BYTES + used;
 }
 
