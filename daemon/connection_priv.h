@@ -2,6 +2,7 @@
  *   connection.c         life, events, flow control
  *   connection_read.c    bytes from the socket -> frames and lines
  *   connection_job.c     frames and lines -> jobs and other requests
+ *   connection_arena.c   arenas by number, and operands in them
  *   connection_answer.c  answers -> the out queue
  */
 #ifndef DAEMON_CONNECTION_PRIV_H
@@ -124,6 +125,17 @@ void connection_payload_done(struct connection *c);
 
 /* One line without its newline. */
 void connection_line(struct connection *c, const char *line, size_t bytes, uint64_t now_ns);
+
+/* ---- connection_arena.c ---- */
+
+/* Opens and keeps the arena that the request describes. Borrows fd; -1: none came. */
+enum wire_status connection_arena_add(struct connection *c, const struct wire_request *r, int fd);
+enum wire_status connection_arena_drop(struct connection *c, const struct wire_request *r);
+
+/* Points a job's operands and result into arenas, as the references at p say, with references of
+ * its own. *field names the one at fault. */
+enum wire_status connection_arena_operands(struct connection *c, struct job *job,
+                                           const uint8_t *p, size_t p_bytes, const char **field);
 
 /* Drops all arenas. */
 void connection_drop_arenas(struct connection *c);

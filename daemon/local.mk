@@ -33,6 +33,7 @@ libdaemon_a_SOURCES = \
 	daemon/connection.c \
 	daemon/connection.h \
 	daemon/connection_answer.c \
+	daemon/connection_arena.c \
 	daemon/connection_job.c \
 	daemon/connection_priv.h \
 	daemon/connection_read.c \
