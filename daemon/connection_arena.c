@@ -56,6 +56,14 @@ void connection_drop_arenas(struct connection *c)
     c->arena_count = c->arena_cap = 0;
 }
 
+/* The last job that used it is done, perhaps long after its connection. */
+static void arena_closed(void *room, void *owner, size_t bytes)
+{
+    struct connection_set *s = room;
+    admission_arena_leave(s->rooms.admission, owner, bytes);
+    monitor_add(monitor_loop(s->rooms.monitor), MONITOR_arenas_closed, 1);
+}
+
 enum wire_status connection_arena_add(struct connection *c, const struct wire_request *r, int fd)
 {
     uint64_t bytes = r->arg[1] | (uint64_t)r->arg[2] << 32;

@@ -39,14 +39,6 @@ static int take_fd(struct connection *c)
     return fd;
 }
 
-/* The last job that used it is done, perhaps long after its connection. */
-static void arena_closed(void *room, void *owner, size_t bytes)
-{
-    struct connection_set *s = room;
-    admission_arena_leave(s->rooms.admission, owner, bytes);
-    monitor_add(monitor_loop(s->rooms.monitor), MONITOR_arenas_closed, 1);
-}
-
 static void job_done(struct job *job)
 {
     struct connection *c = job->conn;
