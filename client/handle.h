@@ -45,7 +45,7 @@ struct simdd {
     uint64_t connect_due_us;
 
     int epoll_fd, timer_fd;
-    bool wants_out;       /* epoll tells when the socket takes more */
+    bool full;            /* the socket took no more; not tried again before epoll says so */
     uint64_t timer_at_us; /* UINT64_MAX: off */
     bool busy;            /* inside pump_run(), so inside a callback if a caller sees it */
     bool closing;

@@ -17,7 +17,8 @@ client_libsimdd_la_SOURCES = \
 	kernels/op_info.c \
 	protocol/shape.c \
 	protocol/wire.c
-client_libsimdd_la_CFLAGS = $(AM_CFLAGS)
+# No LTO: an archive of one compiler's intermediate code is of no use to another compiler.
+client_libsimdd_la_CFLAGS = $(BASE_CFLAGS) $(HARD_CFLAGS)
 client_libsimdd_la_LDFLAGS = $(AM_LDFLAGS) \
 	-version-info 0:0:0 -no-undefined -Wl,--version-script=$(top_srcdir)/client/simdd.map
 EXTRA_client_libsimdd_la_DEPENDENCIES = client/simdd.map

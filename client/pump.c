@@ -58,14 +58,14 @@ static void arm_timer(struct simdd *s, uint64_t at_us)
     s->timer_at_us = at_us;
 }
 
-static void watch_link(struct simdd *s, bool wants_out)
+static void set_full(struct simdd *s, bool full)
 {
-    if (wants_out == s->wants_out)
+    if (full == s->full)
         return;
-    struct epoll_event event = {.events = EPOLLIN | (wants_out ? EPOLLOUT : 0u),
+    struct epoll_event event = {.events = EPOLLIN | (full ? EPOLLOUT : 0u),
                                 .data.u32 = EVENT_LINK};
     (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_MOD, s->link.fd, &event);
-    s->wants_out = wants_out;
+    s->full = full;
 }
 
 int pump_connect(struct simdd *s)
@@ -79,7 +79,7 @@ int pump_connect(struct simdd *s)
         link_close(&s->link);
         return err;
     }
-    s->wants_out = false;
+    s->full = false;
 
     /* The daemon must know the arenas before the jobs that lie in them. */
     struct request_queue jobs = s->queue;
@@ -103,13 +103,13 @@ static void break_link(struct simdd *s, int err)
 void pump_send(struct simdd *s)
 {
     s->queued_bytes = s->queued_count = 0;
-    if (s->link.fd < 0 || s->link_error != 0 || s->queue.first == NULL)
+    if (s->link.fd < 0 || s->link_error != 0 || s->queue.first == NULL || s->full)
         return;
     int err = link_send(&s->link, &s->queue, &s->sink);
     if (err < 0 && err != -EAGAIN)
         break_link(s, err);
     else
-        watch_link(s, err == -EAGAIN);
+        set_full(s, err == -EAGAIN);
     if (s->answered.first != NULL)
         arm_timer(s, handle_now_us());
 }
@@ -210,7 +210,11 @@ static int wait_events(struct simdd *s, int timeout_ms)
             uint64_t expirations;
             (void)!read(s->timer_fd, &expirations, sizeof(expirations));
             s->timer_at_us = UINT64_MAX;
-        } else if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
+            continue;
+        }
+        if ((events[i].events & EPOLLOUT) != 0)
+            set_full(s, false);
+        if ((events[i].events & ~(uint32_t)EPOLLOUT) != 0) {
             int err = link_receive(&s->link, &s->sink);
             if (err < 0)
                 break_link(s, err);

@@ -45,3 +45,14 @@ tests_test_files_LDFLAGS = $(AM_LDFLAGS) -static
 tests_test_files_LDADD = $(CLIENT_TEST_LIBS)
 
 check_SCRIPTS += tests/test_simdctl.sh
+
+# The whole daemon; daemon_bed is daemon.mk's.
+check_PROGRAMS += tests/test_client_daemon
+tests_test_client_daemon_SOURCES = \
+	tests/daemon_bed.c \
+	tests/daemon_bed.h \
+	tests/daemon_client.c \
+	tests/test_client_daemon.c
+tests_test_client_daemon_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_client_daemon_LDFLAGS = $(AM_LDFLAGS) -static
+tests_test_client_daemon_LDADD = $(CLIENT_TEST_LIBS)
