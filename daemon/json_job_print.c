@@ -9,6 +9,7 @@
 
 #include "json_job.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdbool.h>
@@ -223,6 +224,7 @@ static struct layout layout_of(const struct shape *s)
 static void put_array(struct text *t, enum kern_type type, const uint8_t *p,
                       const struct layout *layout, unsigned level)
 {
+    assert(level < RANK_MAX);
     size_t step_bytes = layout->step[level] * kern_type_bytes(type);
 
     put_char(t, '[');
