@@ -2,10 +2,9 @@
  *
  *     bench_core [ROUNDS]        each figure is the median of so many rounds; 9 unless given
  *
- * Prints TSV rows: group, case, ours, unit, peer, peer_value, ratio; "-" where this program has
- * no peer. The ratio is the peer's value over ours where less is better. Every result is checked
- * before it is timed; a wrong one ends the program with 1. Other libraries' rings and schedulers
- * are measured by programs of their own; the peer here is the bare futex.
+ * Prints the TSV rows that tsv.h tells of. Every result is checked; a wrong one ends the program
+ * with 1. Other libraries' rings and schedulers are measured by programs of their own; the peer
+ * here is the bare futex.
  */
 #include "config.h"
 
@@ -26,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bench/tsv.h"
 #include "clock.h"
 #include "deque.h"
 #include "ring.h"
@@ -35,30 +35,10 @@ enum { ROUNDS_MAX = 101 };
 
 static unsigned round_count = 9;
 
-static void check(bool is_right, const char *what)
+static void row(const char *name, double ours, const char *unit)
 {
-    if (is_right)
-        return;
-    fprintf(stderr, "bench_core: wrong result: %s\n", what);
-    exit(1);
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof values[0], compare_doubles);
-    return values[count / 2];
-}
-
-static void row(const char *group, const char *name, double ours, const char *unit)
-{
-    printf("%s\t%s\t%.2f\t%s\t-\t-\t-\n", group, name, ours, unit);
-    fflush(stdout);
+    const struct tsv_case c = {"core", name, unit, TSV_MORE, round_count, 0};
+    tsv_row(&c, ours, NULL, 0);
 }
 
 /* --- rings --- */
@@ -136,9 +116,9 @@ static double flow_run(struct flow *f, unsigned pair_count)
     pthread_barrier_init(&f->start, NULL, 2 * pair_count + 1);
     for (unsigned i = 0; i < pair_count; i++) {
         int err = pthread_create(&producers[i], NULL, is_mpmc ? mpmc_produce : spsc_produce, f);
-        check(err == 0, "no producer");
+        tsv_check(err == 0, "no producer");
         err = pthread_create(&consumers[i], NULL, is_mpmc ? mpmc_consume : spsc_consume, f);
-        check(err == 0, "no consumer");
+        tsv_check(err == 0, "no consumer");
     }
     pthread_barrier_wait(&f->start);
     uint64_t start_ns = clock_ns();
@@ -153,7 +133,7 @@ static double flow_run(struct flow *f, unsigned pair_count)
     uint64_t ns = clock_ns() - start_ns;
     pthread_barrier_destroy(&f->start);
     uint64_t n = f->item_count;
-    check(atomic_load(&f->sum) == pair_count * (n * (n + 1) / 2), "items lost in a ring");
+    tsv_check(atomic_load(&f->sum) == pair_count * (n * (n + 1) / 2), "items lost in a ring");
     return (double)(pair_count * n) * 1e3 / (double)ns;
 }
 
@@ -162,13 +142,13 @@ static void bench_flow(const char *name, bool is_mpmc, unsigned pair_count, size
     double rates[ROUNDS_MAX];
     for (unsigned i = 0; i < round_count; i++) {
         struct flow f = {.item_count = item_count};
-        check((is_mpmc ? ring_mpmc_new(&f.mpmc, 4096) : ring_spsc_new(&f.spsc, 4096)) == 0,
-              "no ring");
+        tsv_check((is_mpmc ? ring_mpmc_new(&f.mpmc, 4096) : ring_spsc_new(&f.spsc, 4096)) == 0,
+                  "no ring");
         rates[i] = flow_run(&f, pair_count);
         ring_spsc_free(f.spsc);
         ring_mpmc_free(f.mpmc);
     }
-    row("ring", name, median(rates, round_count), "Mitems/s");
+    row(name, tsv_median(rates, round_count), "Mitems/s");
 }
 
 /* --- deque --- */
@@ -180,7 +160,7 @@ static void bench_deque(const char *name, size_t burst)
     for (unsigned r = 0; r < round_count; r++) {
         struct deque d;
         uint64_t sum = 0, expected = 0;
-        check(deque_init(&d, 1024) == 0, "no deque");
+        tsv_check(deque_init(&d, 1024) == 0, "no deque");
         uint64_t start_ns = clock_ns();
         for (size_t i = 0; i < PAIRS; i += burst) {
             for (size_t j = 1; j <= burst; j++)
@@ -191,10 +171,10 @@ static void bench_deque(const char *name, size_t burst)
         times[r] = (double)(clock_ns() - start_ns) / (double)PAIRS;
         for (uint64_t i = 1; i <= PAIRS; i++)
             expected += i;
-        check(sum == expected, "items lost in the deque");
+        tsv_check(sum == expected, "items lost in the deque");
         deque_fini(&d);
     }
-    row("deque", name, median(times, round_count), "ns");
+    row(name, tsv_median(times, round_count), "ns");
 }
 
 /* --- tasks --- */
@@ -221,9 +201,9 @@ static double run_on(struct scheduler *s, void (*body)(struct sched_worker *, vo
 {
     struct job job = {.task = {.run = job_run}, .body = body, .ctx = ctx};
     sem_init(&job.done, 0, 0);
-    check(sched_submit(s, &job.task, SCHED_LANE_NORMAL) == 0, "not submitted");
+    tsv_check(sched_submit(s, &job.task, SCHED_LANE_NORMAL) == 0, "not submitted");
     while (sem_wait(&job.done) != 0)
-        check(errno == EINTR, "no semaphore");
+        tsv_check(errno == EINTR, "no semaphore");
     sem_destroy(&job.done);
     return job.ns;
 }
@@ -233,7 +213,7 @@ static struct scheduler *scheduler(unsigned worker_count, uint64_t spin_ns)
     struct scheduler *s = NULL;
     struct sched_config cfg = {
         .worker_count = worker_count, .injector_capacity = 1024, .spin_ns = spin_ns};
-    check(sched_new(&s, &cfg) == 0, "no scheduler");
+    tsv_check(sched_new(&s, &cfg) == 0, "no scheduler");
     return s;
 }
 
@@ -276,10 +256,10 @@ static void bench_fib(const char *name, unsigned worker_count)
     for (unsigned r = 0; r < round_count; r++) {
         struct fib f = {.n = 30};
         times[r] = run_on(s, fib_body, &f) / 1346268; /* fib(31) - 1 spawns */
-        check(f.result == 832040, "fib(30)");
+        tsv_check(f.result == 832040, "fib(30)");
     }
     sched_free(s);
-    row("spawn_join", name, median(times, round_count), "ns/task");
+    row(name, tsv_median(times, round_count), "ns/task");
 }
 
 /* --- ranges --- */
@@ -316,7 +296,7 @@ static void bench_for(const char *name, size_t count, size_t grain, const uint32
 {
     double ratios[ROUNDS_MAX];
     uint32_t *serial = calloc(count, sizeof *serial), *shared = calloc(count, sizeof *shared);
-    check(serial != NULL && shared != NULL, "no memory");
+    tsv_check(serial != NULL && shared != NULL, "no memory");
     struct scheduler *s = scheduler(2, 20000);
     struct work k = {count, grain, spins, shared};
     run_on(s, work_body, &k);
@@ -326,12 +306,12 @@ static void bench_for(const char *name, size_t count, size_t grain, const uint32
         work_range(NULL, &one, 0, count);
         double serial_ns = (double)(clock_ns() - start_ns);
         ratios[r] = serial_ns / (2 * run_on(s, work_body, &k));
-        check(memcmp(serial, shared, count * sizeof *serial) == 0, "ranges");
+        tsv_check(memcmp(serial, shared, count * sizeof *serial) == 0, "ranges");
     }
     sched_free(s);
     free(serial);
     free(shared);
-    row("parallel_for", name, median(ratios, round_count), "efficiency");
+    row(name, tsv_median(ratios, round_count), "efficiency");
 }
 
 /* --- wake-ups --- */
@@ -389,13 +369,13 @@ static void bench_wake(const char *name, uint64_t idle_ns, uint64_t spin_ns)
     struct scheduler *s = scheduler(1, spin_ns);
     struct bare b = {0, 0};
     pthread_t thread;
-    check(pthread_create(&thread, NULL, bare_main, &b) == 0, "no thread");
+    tsv_check(pthread_create(&thread, NULL, bare_main, &b) == 0, "no thread");
     struct timespec nap = {0, (long)idle_ns};
     for (unsigned i = 0; i < WAKES; i++) {
         struct alarm_task t = {.task = {.run = alarm_run}};
         nanosleep(&nap, NULL);
         uint64_t start_ns = clock_ns();
-        check(sched_submit(s, &t.task, SCHED_LANE_NORMAL) == 0, "not submitted");
+        tsv_check(sched_submit(s, &t.task, SCHED_LANE_NORMAL) == 0, "not submitted");
         ours[i] = await_ns(&t.ran_ns, start_ns);
         nanosleep(&nap, NULL);
         atomic_store(&b.ran_ns, 0);
@@ -406,8 +386,9 @@ static void bench_wake(const char *name, uint64_t idle_ns, uint64_t spin_ns)
     bare_ring(&b, 2);
     pthread_join(thread, NULL);
     sched_free(s);
-    double mine = median(ours, WAKES), bare = median(peers, WAKES);
-    printf("wake\t%s\t%.0f\tns\tfutex\t%.0f\t%.2f\n", name, mine, bare, bare / mine);
+    double mine = tsv_median(ours, WAKES), bare = tsv_median(peers, WAKES);
+    const struct tsv_case c = {"core", name, "ns", TSV_LESS, WAKES, 0};
+    tsv_row(&c, mine, "bare futex", bare);
 }
 
 int main(int argc, char **argv)
@@ -418,20 +399,20 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: bench_core [ROUNDS 1..%d]\n", ROUNDS_MAX);
         return 2;
     }
-    bench_flow("spsc", false, 1, 20000000);
-    bench_flow("mpmc_1p1c", true, 1, 10000000);
-    bench_flow("mpmc_2p2c", true, 2, 2000000);
-    bench_deque("push_take_1", 1);
-    bench_deque("push_take_64", 64);
-    bench_fib("fib30_1_worker", 1);
-    bench_fib("fib30_2_workers", 2);
-    bench_for("1M_light_grain_256", 1000000, 256, NULL);
+    bench_flow("ring, spsc", false, 1, 20000000);
+    bench_flow("ring, mpmc 1p1c", true, 1, 10000000);
+    bench_flow("ring, mpmc 2p2c", true, 2, 2000000);
+    bench_deque("deque, push and take by 1", 1);
+    bench_deque("deque, push and take by 64", 64);
+    bench_fib("spawn and join, fib(30), 1 worker", 1);
+    bench_fib("spawn and join, fib(30), 2 workers", 2);
+    bench_for("ranges, 1 M light, grain 256", 1000000, 256, NULL);
     uint32_t pieces[64];
     for (uint32_t i = 0; i < 64; i++) /* 64 uneven pieces, the longest 32 times the shortest */
         pieces[i] = 20000 * (1 + i * 37 % 64 / 2);
-    bench_for("64_uneven", 64, 1, pieces);
-    bench_wake("parked_1ms", 1000000, 0);
-    bench_wake("parked_after_spin_1ms", 1000000, 20000);
-    bench_wake("spinning_20us", 20000, 1000000);
+    bench_for("ranges, 64 uneven pieces", 64, 1, pieces);
+    bench_wake("wake-up, parked for 1 ms", 1000000, 0);
+    bench_wake("wake-up, parked after spinning, 1 ms", 1000000, 20000);
+    bench_wake("wake-up, spinning for 20 us", 20000, 1000000);
     return 0;
 }

@@ -124,7 +124,8 @@ static double run_blas(void *ctx)
 
 static double gflops(double ms)
 {
-    return 2.0 * LARGE * LARGE * LARGE / ms / 1e6;
+    double n = LARGE;
+    return 2 * n * n * n / ms / 1e6;
 }
 
 /* Efficiency and speed come from the same runs. */

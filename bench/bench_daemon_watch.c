@@ -77,7 +77,7 @@ void bench_cache(const struct site *site)
               (unsigned long long)cached);
     struct tsv_case c = {
         "daemon", "cache hit ratio, 200 jobs 200 times", "ratio", TSV_MORE, 1, 0};
-    tsv_row(&c, hits / (hits + misses), "every repeat", 1.0 - 1.0 / TIMES);
+    tsv_row(&c, hits / (hits + misses), "every repeat", 1.0 - 1.0 / (double)TIMES);
     for (size_t i = 0; i < JOBS; i++) {
         job_load_fini(&loads[i]);
         bench_work_fini(&works[i]);

@@ -54,8 +54,8 @@ static void product_fini(struct product *p)
     free(p->magnitude);
 }
 
-/* Some 32 rows of c, all of a small one, against double precision: each rounding may be off by half a unit
- * of the sum of magnitudes. */
+/* Some 32 rows of c, all of a small one, against double precision: each rounding may be off by
+ * half a unit of the sum of magnitudes. */
 static void verify_rows(struct product *p, const char *who)
 {
     size_t step = p->m > 64 ? p->m / 32 : 1;

@@ -4,9 +4,8 @@
  *                                    cache operations; medians of so many rounds, 9 unless given
  *     bench_memory --trace FILE...   hit ratios on traces of little-endian uint32 ids; - is stdin
  *
- * Prints TSV rows: group, case, ours, unit, peer, peer_value, ratio; "-" where there is no peer.
- * A ratio over 1 is in our favour. Ours and the peers run in turn in each round. What is timed is
- * checked first; a wrong result ends the program with 1.
+ * Prints the TSV rows that tsv.h tells of. Ours and the peers run in turn in each round. What is
+ * timed is checked first; a wrong result ends the program with 1.
  */
 #include "config.h"
 
@@ -21,33 +20,13 @@
 #include <unistd.h>
 
 #include "bench/cache_sim.h"
+#include "bench/tsv.h"
 #include "cache.h"
 #include "clock.h"
 #include "pool.h"
 #include "ring.h"
 
 enum { ROUNDS_MAX = 101, HEAPS_MAX = 6 };
-
-static void check(bool is_right, const char *what)
-{
-    if (is_right)
-        return;
-    fprintf(stderr, "bench_memory: wrong result: %s\n", what);
-    exit(1);
-}
-
-static int compare_doubles(const void *a, const void *b)
-{
-    double x = *(const double *)a;
-    double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof values[0], compare_doubles);
-    return values[count / 2];
-}
 
 static uint64_t mix(uint64_t x) /* splitmix64 */
 {
@@ -77,7 +56,7 @@ static struct door door_open(const struct heap *heap)
 {
     struct door d = {.heap = heap};
     if (heap->pool)
-        check(pool_local_new(&d.local, heap->pool) == 0, "no local");
+        tsv_check(pool_local_new(&d.local, heap->pool) == 0, "no local");
     return d;
 }
 
@@ -112,12 +91,12 @@ static size_t heaps_open(struct heap heaps[static HEAPS_MAX])
     };
     size_t count = 2;
     heaps[0] = (struct heap){.name = "pool"};
-    check(pool_new(&heaps[0].pool, (size_t)1 << 32, (size_t)256 << 20) == 0, "no pool");
+    tsv_check(pool_new(&heaps[0].pool, (size_t)1 << 32, (size_t)256 << 20) == 0, "no pool");
     heaps[1] = (struct heap){.name = "malloc", .malloc = malloc, .free = free};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         void *lib = dlopen(others[i].file, RTLD_NOW | RTLD_LOCAL);
         if (!lib) {
-            fprintf(stderr, "bench_memory: no %s\n", others[i].name);
+            tsv_skip(others[i].name, "no library");
             continue;
         }
         struct heap *h = &heaps[count];
@@ -220,7 +199,7 @@ static void *give_all(void *arg)
             sched_yield();
             continue;
         }
-        check(*(size_t *)block == i++, "a block of another");
+        tsv_check(*(size_t *)block == i++, "a block of another");
         give(&d, block, CROSS_BYTES);
     }
     door_close(&d);
@@ -232,8 +211,8 @@ static double run_cross_thread(const struct heap *heap)
     struct cross c = {.heap = heap};
     struct door d = door_open(heap);
     pthread_t thread;
-    check(ring_spsc_new(&c.ring, 4096) == 0, "no ring");
-    check(pthread_create(&thread, NULL, give_all, &c) == 0, "no thread");
+    tsv_check(ring_spsc_new(&c.ring, 4096) == 0, "no ring");
+    tsv_check(pthread_create(&thread, NULL, give_all, &c) == 0, "no thread");
     uint64_t began_ns = clock_ns();
     for (size_t i = 0; i < CROSS_BLOCKS; i++) {
         size_t *block = take(&d, CROSS_BYTES);
@@ -248,6 +227,26 @@ static double run_cross_thread(const struct heap *heap)
     return ns;
 }
 
+/* Of 10,000 blocks taken and given back one after the other, how many were new? */
+static void bench_reuse(void)
+{
+    enum { PAIRS = 10000 };
+    const struct tsv_case c = {"memory", "pool, reuse in 10000 x 1 KiB", "ratio", TSV_MORE, 1, 0};
+    struct pool *pool;
+    struct pool_local *local;
+    struct pool_stats s;
+    tsv_check(pool_new(&pool, (size_t)1 << 30, 0) == 0 && pool_local_new(&local, pool) == 0,
+              "no pool");
+    for (int i = 0; i < PAIRS; i++)
+        pool_give(local, pool_take(local, same_bytes), same_bytes);
+    pool_local_free(local); /* which hands its counters in */
+    pool_stats(pool, &s);
+    tsv_check(s.new_total + s.reused_total == PAIRS, "pool: %d blocks, but %llu were counted",
+              PAIRS, (unsigned long long)(s.new_total + s.reused_total));
+    tsv_row(&c, (double)s.reused_total / (double)PAIRS, NULL, 0);
+    pool_free(pool);
+}
+
 /* No block is handed out while it is in use, and all come back. */
 static void verify_heap(const struct heap *heap)
 {
@@ -255,12 +254,12 @@ static void verify_heap(const struct heap *heap)
     struct door d = door_open(heap);
     for (uint32_t i = 0; i < LIVE; i++) {
         blocks[i] = take(&d, steps[i].bytes);
-        check(blocks[i] != NULL, "no memory");
+        tsv_check(blocks[i] != NULL, "no memory");
         blocks[i][0] = i;
         blocks[i][steps[i].bytes / 4 - 1] = i;
     }
     for (uint32_t i = 0; i < LIVE; i++) {
-        check(blocks[i][0] == i && blocks[i][steps[i].bytes / 4 - 1] == i, "blocks overlap");
+        tsv_check(blocks[i][0] == i && blocks[i][steps[i].bytes / 4 - 1] == i, "blocks overlap");
         give(&d, blocks[i], steps[i].bytes);
     }
     door_close(&d);
@@ -273,9 +272,9 @@ static void bench_pool(unsigned round_count)
         double (*run)(const struct heap *heap);
         double scale;
     } cases[] = {
-        {"10000 x 1 KiB", "us", run_same_size, 10},
-        {"mixed 64..65536, 1000 live", "ns", run_mixed, 1},
-        {"freed on another thread", "ns", run_cross_thread, 1},
+        {"pool, 10000 x 1 KiB", "us", run_same_size, 10},
+        {"pool, mixed 64..65536, 1000 live", "ns", run_mixed, 1},
+        {"pool, freed on another thread", "ns", run_cross_thread, 1},
     };
     struct heap heaps[HEAPS_MAX];
     size_t heap_count = heaps_open(heaps);
@@ -288,17 +287,14 @@ static void bench_pool(unsigned round_count)
             for (size_t h = 0; h < heap_count; h++)
                 ns[h][r] = cases[k].run(&heaps[h]);
         }
-        double ours = median(ns[0], round_count) * cases[k].scale;
-        for (size_t h = 1; h < heap_count; h++) {
-            double peer = median(ns[h], round_count) * cases[k].scale;
-            printf("pool\t%s\t%.2f\t%s\t%s\t%.2f\t%.2f\n", cases[k].name, ours, cases[k].unit,
-                   heaps[h].name, peer, peer / ours);
-        }
-        fflush(stdout);
+        const struct tsv_case c = {"memory", cases[k].name, cases[k].unit, TSV_LESS, round_count, 0};
+        double ours = tsv_median(ns[0], round_count) * cases[k].scale;
+        for (size_t h = 1; h < heap_count; h++)
+            tsv_row(&c, ours, heaps[h].name, tsv_median(ns[h], round_count) * cases[k].scale);
     }
     struct pool_stats s;
     pool_stats(heaps[0].pool, &s);
-    check(s.used_bytes == 0 && s.new_total + s.reused_total == s.returned_total, "blocks lost");
+    tsv_check(s.used_bytes == 0 && s.new_total + s.reused_total == s.returned_total, "blocks lost");
     pool_free(heaps[0].pool);
 }
 
@@ -319,10 +315,10 @@ static double run_cache(struct cache *cache, struct pool_local *local, struct bu
         struct buf *b = cache_get(cache, key, &bytes);
         operations++;
         if (b) {
-            check(b == values[id] && bytes == 64, "the value of another key");
+            tsv_check(b == values[id] && bytes == 64, "the value of another key");
             buf_put(local, b);
         } else {
-            check(cache_put(cache, key, values[id], 64) == 0, "not put");
+            tsv_check(cache_put(cache, key, values[id], 64) == 0, "not put");
             operations++;
         }
     }
@@ -337,9 +333,10 @@ static void bench_cache(unsigned round_count)
     struct pool *pool;
     struct pool_local *local;
     struct cache *cache;
-    check(order && pool_new(&pool, (size_t)1 << 30, 0) == 0 && pool_local_new(&local, pool) == 0 &&
-              cache_new(&cache, (size_t)KEYS / 2 * 352, local) == 0,
-          "no memory");
+    tsv_check(order && pool_new(&pool, (size_t)1 << 30, 0) == 0 &&
+                  pool_local_new(&local, pool) == 0 &&
+                  cache_new(&cache, (size_t)KEYS / 2 * 352, local) == 0,
+              "no memory");
     for (uint32_t i = 0; i < KEYS; i++)
         values[i] = buf_new(local, 64);
     for (uint32_t i = 0; i < LOOKUPS; i++) {
@@ -351,8 +348,11 @@ static void bench_cache(unsigned round_count)
         rates[r] = run_cache(cache, local, values, order);
     struct cache_stats s;
     cache_stats(cache, &s);
-    printf("cache\tget and put, 1 thread\t%.2f\tM/s\t-\t-\t-\n", median(rates, round_count));
-    printf("cache\tits hit ratio\t%.4f\tratio\t-\t-\t-\n", s.hit_ratio);
+    struct tsv_case c = {"memory", "cache, get and put, 1 thread", "M/s", TSV_MORE, round_count, 0};
+    tsv_row(&c, tsv_median(rates, round_count), NULL, 0);
+    c.name = "cache, hit ratio of that";
+    c.unit = "ratio";
+    tsv_row(&c, s.hit_ratio, NULL, 0);
     cache_free(cache);
     for (uint32_t i = 0; i < KEYS; i++)
         buf_put(local, values[i]);
@@ -373,11 +373,10 @@ struct gap {
 
 static void row_ratio(const char *trace, double share, double ours, const char *peer, double value)
 {
-    printf("policy\t%s at %g %%\t%.4f\thits\t%s\t%.4f\t", trace, share * 100, ours, peer, value);
-    if (value > 0)
-        printf("%.3f\n", ours / value);
-    else
-        printf("-\n");
+    char name[512];
+    snprintf(name, sizeof name, "policy, %s at %g %%", trace, share * 100);
+    const struct tsv_case c = {"memory", name, "hits", TSV_MORE, 1, 0};
+    tsv_row(&c, ours, peer, value);
 }
 
 static int bench_trace(const char *path, struct gap gaps[static SHARES])
@@ -397,7 +396,7 @@ static int bench_trace(const char *path, struct gap gaps[static SHARES])
         err = sim_run(&r, &t, capacity);
         if (err < 0)
             break;
-        check(r.ours <= r.opt && r.lru <= r.opt, "better than the best");
+        tsv_check(r.ours <= r.opt && r.lru <= r.opt, "better than the best");
         row_ratio(slash ? slash + 1 : path, shares[i], r.ours, "lru", r.lru);
         row_ratio(slash ? slash + 1 : path, shares[i], r.ours, "opt", r.opt);
         if (r.opt - r.lru > 0.005) {
@@ -417,10 +416,12 @@ static int bench_traces(int count, char *const *paths)
             return 1;
     }
     for (size_t i = 0; i < SHARES; i++) {
+        char name[512];
+        const struct tsv_case c = {"memory", name, "share", TSV_MORE, 1, 0};
+        snprintf(name, sizeof name, "policy, mean share of the gap lru..opt at %g %%, %u traces",
+                 shares[i] * 100, gaps[i].count);
         if (gaps[i].count > 0)
-            printf("policy\tmean share of the gap lru..opt at %g %%, %u traces\t%.3f\tshare\t-\t-"
-                   "\t-\n",
-                   shares[i] * 100, gaps[i].count, gaps[i].sum / gaps[i].count);
+            tsv_row(&c, gaps[i].sum / gaps[i].count, NULL, 0);
     }
     return 0;
 }
@@ -447,6 +448,7 @@ int main(int argc, char **argv)
     }
     make_room_for_tls(argv);
     bench_pool((unsigned)rounds);
+    bench_reuse();
     bench_cache((unsigned)rounds);
     return 0;
 }

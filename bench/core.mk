@@ -1,6 +1,6 @@
-# Rings, deque, scheduler: bench/bench_core prints one TSV row per case.
+# Rings, deque, scheduler: bench/bench_core.
 EXTRA_PROGRAMS += bench/bench_core
 
 bench_bench_core_SOURCES = bench/bench_core.c
-bench_bench_core_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/daemon
-bench_bench_core_LDADD = libdaemon.a -lpthread
+bench_bench_core_CPPFLAGS = $(BENCH_CPPFLAGS)
+bench_bench_core_LDADD = bench/libbench.a libdaemon.a -lpthread

@@ -17,7 +17,9 @@ bench_bench_daemon_SOURCES = \
 	bench/job_load.c \
 	bench/job_load.h \
 	bench/server.c \
-	bench/server.h
+	bench/server.h \
+	bench/site.c \
+	bench/site.h
 bench_bench_daemon_CPPFLAGS = $(BENCH_CPPFLAGS)
 bench_bench_daemon_LDADD = libctl.a libproto.a $(BENCH_LIBS)
 # It starts these.

@@ -44,5 +44,5 @@ double loop_fma_peak(void)
     c8 = v_f32_add(v_f32_add(c8, c9), v_f32_add(c10, c11));
     v_f32_store(start, v_f32_add(c0, v_f32_add(c4, c8)));
     factor = start[0]; /* and it may not leave anything out */
-    return 2.0 * CHAINS * STEPS * V_F32_LANES / (double)ns;
+    return 2.0 * (double)CHAINS * (double)STEPS * V_F32_LANES / (double)ns;
 }

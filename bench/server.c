@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
@@ -34,48 +33,6 @@ static const struct {
     [SERVER_ECHO] = {"libuv echo", "bench/echo_server"},
     [SERVER_ECHO_LARGE] = {"epoll echo", "bench/echo_large"},
 };
-
-/* --- the site --- */
-
-void site_init(struct site *site)
-{
-    ssize_t n = readlink("/proc/self/exe", site->build, sizeof site->build - 1);
-    tsv_check(n > 0, "no /proc");
-    site->build[n] = '\0';
-    char *build = dirname(dirname(site->build)); /* .../bench/bench_daemon */
-    memmove(site->build, build, strlen(build) + 1);
-    strcpy(site->folder, "/tmp/simdd-bench-XXXXXX");
-    tsv_check(mkdtemp(site->folder) != NULL, "/tmp: %s", strerror(errno));
-    tsv_check(sched_getaffinity(0, sizeof site->all, &site->all) == 0, "no affinity");
-    site->client_cpu = -1;
-    for (int cpu = 0; cpu < CPU_SETSIZE && CPU_COUNT(&site->all) > 1; cpu++) {
-        if (CPU_ISSET((size_t)cpu, &site->all))
-            site->client_cpu = cpu;
-    }
-}
-
-/* What servers leave behind: sockets, logs. */
-void site_fini(struct site *site)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", site->folder);
-    tsv_check(system(command) == 0, "%s: not removed", site->folder);
-}
-
-void site_pin(const struct site *site)
-{
-    cpu_set_t one;
-    if (site->client_cpu < 0)
-        return;
-    CPU_ZERO(&one);
-    CPU_SET((size_t)site->client_cpu, &one);
-    tsv_check(sched_setaffinity(0, sizeof one, &one) == 0, "no affinity");
-}
-
-void site_unpin(const struct site *site)
-{
-    (void)sched_setaffinity(0, sizeof site->all, &site->all);
-}
 
 /* --- starting --- */
 

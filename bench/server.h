@@ -3,25 +3,11 @@
 #ifndef BENCH_SERVER_H
 #define BENCH_SERVER_H
 
-#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/* Where programs are found, where sockets lie, and which CPU is the client's. */
-struct site {
-    char build[4096]; /* the build folder, from where this program runs */
-    char folder[64];  /* private */
-    cpu_set_t all;    /* CPUs we may run on */
-    int client_cpu;   /* the last of them; -1: there is only one */
-};
-
-void site_init(struct site *site);
-void site_fini(struct site *site);
-
-/* The calling thread, and what it starts, runs on the client's CPU only; on all again. */
-void site_pin(const struct site *site);
-void site_unpin(const struct site *site);
+#include "bench/site.h"
 
 enum server_kind {
     SERVER_SIMDD,

@@ -60,8 +60,12 @@ void tsv_row(const struct tsv_case *c, double ours, const char *peer, double pee
         puts("-\t-");
     } else {
         print_value(peer_value);
-        double ratio = c->better == TSV_MORE ? ours / peer_value : peer_value / ours;
-        printf("\t%.3f\n", ratio);
+        double above = c->better == TSV_MORE ? ours : peer_value;
+        double below = c->better == TSV_MORE ? peer_value : ours;
+        if (below > 0)
+            printf("\t%.3f\n", above / below);
+        else
+            puts("\t-");
     }
     fflush(stdout); /* whoever watches sees each row when it is there */
 }

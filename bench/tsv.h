@@ -16,7 +16,7 @@ struct tsv_case {
     const char *group, *name, *unit;
     enum tsv_better better;
     unsigned round_count; /* at most TSV_ROUNDS_MAX */
-    double seconds_max;   /* no new round after so long, but three are run in any case; 0: no limit */
+    double seconds_max; /* no new round after so long, but three are run in any case; 0: none */
 };
 
 /* One contestant: runs the case once and returns its figure. */
