@@ -149,7 +149,7 @@ void bench_conv2d(const char *directory)
     if (lib != NULL)
         *(void **)&filter2d = dlsym(lib, "filter2d"); /* ISO C has no cast for it */
     if (filter2d == NULL)
-        tsv_skip("OpenCV", "its headers were not there to build bench/filter2d.cpp");
+        tsv_skip("OpenCV", "no filter2d.so: its headers were not there");
     uint8_t *image = kernel_memory((size_t)SIDE * SIDE);
     for (size_t i = 0; i < (size_t)SIDE * SIDE; i++)
         image[i] = (uint8_t)((i * 2654435761u) >> 13);

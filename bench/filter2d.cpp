@@ -11,9 +11,10 @@ extern "C" void filter2d(size_t h, size_t w, const uint8_t *image, size_t k, con
                          uint8_t *out)
 {
     cv::setNumThreads(1);
-    // The headers take no const data, but an input is not written.
-    const cv::Mat from(int(h), int(w), CV_8UC1, const_cast<uint8_t *>(image));
-    const cv::Mat weights(int(k), int(k), CV_32FC1, const_cast<float *>(kernel));
-    cv::Mat to(int(h), int(w), CV_8UC1, out);
+    const int rows = static_cast<int>(h), cols = static_cast<int>(w), side = static_cast<int>(k);
+    // cv::Mat takes no const data, but an input is not written.
+    const cv::Mat from(rows, cols, CV_8UC1, const_cast<uint8_t *>(image));
+    const cv::Mat weights(side, side, CV_32FC1, const_cast<float *>(kernel));
+    cv::Mat to(rows, cols, CV_8UC1, out);
     cv::filter2D(from, to, CV_8U, weights, cv::Point(-1, -1), 0, cv::BORDER_REFLECT_101);
 }
