@@ -3,6 +3,12 @@
 
 EXTRA_DIST += etc/simdd.conf
 
+# For Prometheus and Grafana, which read them from wherever they are told to.
+rulesdir = $(datadir)/simdd/prometheus
+dist_rules_DATA = etc/prometheus/simdd.rules.yml
+dashboarddir = $(datadir)/simdd/grafana
+dist_dashboard_DATA = etc/grafana/simdd.json
+
 install-data-local:
 	@$(MKDIR_P) "$(DESTDIR)$(sysconfdir)/simdd"
 	test -e "$(DESTDIR)$(sysconfdir)/simdd/simdd.conf" || \
