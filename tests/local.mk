@@ -1,6 +1,7 @@
 # Suites, from simple to whole daemon, so that the first failure is the cause.
 
 TESTS += $(check_PROGRAMS) $(check_SCRIPTS)
+TEST_EXTENSIONS = .sh
 EXTRA_DIST += $(check_SCRIPTS) tests/suite.h
 
 # Scripts among the tests find both trees, and the compiler, here.
@@ -8,14 +9,19 @@ AM_TESTS_ENVIRONMENT = \
 	abs_top_builddir='$(abs_top_builddir)'; \
 	abs_top_srcdir='$(abs_top_srcdir)'; \
 	CC='$(CC)'; \
+	MAKE='$(MAKE)'; \
+	SAN_CFLAGS='$(SAN_CFLAGS)'; \
 	TREE_CPPFLAGS='$(TEST_CPPFLAGS)'; \
-	export abs_top_builddir abs_top_srcdir CC TREE_CPPFLAGS;
+	export abs_top_builddir abs_top_srcdir CC MAKE SAN_CFLAGS TREE_CPPFLAGS;
 
 include tests/kernels.mk
 if !KERNELS_ONLY
 check_SCRIPTS += \
+	tests/check_install.sh \
+	tests/check_rules.sh \
 	tests/check_systemd.sh \
 	tests/check_tree.sh
+EXTRA_DIST += tests/simdd.rules_test.yml
 include tests/fuzz.mk
 endif
 if HAVE_CHECK
