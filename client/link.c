@@ -143,7 +143,8 @@ static int begin_answer(struct link *l, const struct link_sink *sink)
 {
     const struct wire_answer *a = &l->answer;
     if (a->magic != WIRE_MAGIC || a->version != WIRE_VERSION || (a->type & WIRE_ANSWER) == 0 ||
-        a->payload_bytes % WIRE_ALIGN != 0)
+        a->result_bytes > SIZE_MAX - WIRE_ALIGN ||
+        a->payload_bytes != wire_pad((size_t)a->result_bytes))
         return -EPROTO;
     void *into = NULL;
     size_t into_bytes = 0;

@@ -134,14 +134,13 @@ static int place(struct request *r, const struct wire_answer *a, void **into, si
     r->text = NULL;
     if (a->status == WIRE_OK && r->out != NULL) {
         bool in_arena = (a->flags & WIRE_A_IN_ARENA) != 0;
-        if (in_arena ? a->payload_bytes != 0
-                     : a->result_bytes != r->out_bytes || a->payload_bytes < r->out_bytes)
+        if (a->result_bytes != (in_arena ? 0 : r->out_bytes))
             return -EPROTO;
         *into = in_arena ? NULL : request_target(r);
         *into_bytes = in_arena ? 0 : r->out_bytes;
         return 0;
     }
-    if (a->result_bytes > TEXT_MAX_BYTES || a->result_bytes > a->payload_bytes)
+    if (a->result_bytes > TEXT_MAX_BYTES)
         return -EPROTO;
     if (a->result_bytes == 0)
         return 0;

@@ -18,7 +18,7 @@
 #include "kernels/kern.h"
 #include "protocol/shape.h"
 
-enum { PEERS_MAX = 256, ARENAS_MAX = 64, HELD_MAX = 4096, SCRATCH_BYTES = 1 << 20 };
+enum { PEERS_MAX = 1024, ARENAS_MAX = 64, HELD_MAX = 4096, SCRATCH_BYTES = 1 << 20 };
 
 struct held {
     struct wire_answer answer;
@@ -35,6 +35,7 @@ struct peer {
     } arena[ARENAS_MAX];
     struct held held[HELD_MAX];
     size_t held_count;
+    unsigned noise;
     int passed_fd; /* the latest descriptor that came; -1: none */
 };
 
@@ -190,6 +191,9 @@ static bool deliver(struct peer *p, struct wire_answer *a, uint8_t *result, enum
         a->id ^= 0xffff;
     } else if (action == FAKE_BAD_SIZE) {
         a->result_bytes -= 1;
+    } else if (action == FAKE_NOISE) {
+        unsigned bit = p->noise++ * 37u % (8 * WIRE_HEADER_BYTES); /* 37: all of them, mixed */
+        ((uint8_t *)a)[bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
     bool ok = write_all(p, a, sizeof(*a)) && write_all(p, result, bytes);
     free(result);
@@ -329,6 +333,7 @@ static void *accept_thread(void *arg)
         struct peer *p = calloc(1, sizeof(*p));
         assert(p != NULL);
         p->fake = f;
+        p->noise = (unsigned)f->peer_count; /* each connection begins at another bit */
         p->fd = fd;
         p->passed_fd = -1;
         atomic_fetch_add_explicit(&f->counts.connections, 1, memory_order_relaxed); /* a count */

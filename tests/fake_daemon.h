@@ -25,7 +25,8 @@ enum fake_action {
     FAKE_BAD_MAGIC,   /* answer with nonsense */
     FAKE_BAD_ID,      /* answer a job that nobody sent */
     FAKE_BAD_SIZE,    /* answer with a result that is too short */
-    FAKE_BAD_VERSION  /* say that the stream cannot be followed, and close */
+    FAKE_BAD_VERSION, /* say that the stream cannot be followed, and close */
+    FAKE_NOISE        /* answer with one bit of the header wrong, a different one each time */
 };
 
 /* Asked for each job, and for each ARENA_ADD (then OVERLOADED stands for arena_limit). `index`

@@ -80,6 +80,25 @@ START_TEST(jobs_turned_away_by_a_draining_daemon_come_again)
 }
 END_TEST
 
+START_TEST(jobs_complete_once_whatever_bit_of_an_answer_is_wrong)
+{
+    struct script script = {FAKE_NOISE, 0, 600, 0};
+    struct bed b;
+    bed_open(&b, scripted, &script);
+    /* Each break resends many; the noise is over after so many jobs, not so many breaks. */
+    ck_assert_int_eq(simdd_set(b.s, SIMDD_OPT_RESENDS, 1000), 0);
+    ck_assert_int_eq(simdd_set(b.s, SIMDD_OPT_RECONNECTS, 1000), 0);
+    ck_assert_int_eq(simdd_set(b.s, SIMDD_OPT_RECONNECT_US, 1), 0);
+    bed_submit(b.s, &jobs, tags, 20);
+    ck_assert_int_eq(simdd_wait(b.s), 0);
+    ck_assert_uint_eq(jobs.total, 20);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_uint_eq(jobs.completed[i], 1);
+    ck_assert_int_eq(simdd_ping(b.s), 0);
+    bed_close(&b);
+}
+END_TEST
+
 /* One job that the daemon always treats so; what it ends with. */
 static int end_of(enum fake_action action, unsigned *sent, struct simdd_result *result)
 {
@@ -256,6 +275,7 @@ int main(void)
     tcase_add_test(tc, jobs_survive_an_answer_of_the_wrong_size);
     tcase_add_test(tc, jobs_turned_away_as_overloaded_come_again);
     tcase_add_test(tc, jobs_turned_away_by_a_draining_daemon_come_again);
+    tcase_add_test(tc, jobs_complete_once_whatever_bit_of_an_answer_is_wrong);
     tcase_add_test(tc, job_that_always_breaks_the_connection_is_given_up);
     tcase_add_test(tc, job_that_is_always_answered_with_garbage_is_given_up);
     tcase_add_test(tc, job_that_is_always_turned_away_ends_as_overloaded);
