@@ -14,6 +14,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bench/tsv.h"
+
 /* `start` comes first: a program that has grown forks more slowly. */
 static const struct {
     const char *name;
@@ -40,6 +42,7 @@ int main(int argc, char **argv)
         wanted[k] = true;
     }
     site_init(&site);
+    tsv_check(server_installed(&site, SERVER_SIMDD), "%s/daemon/simdd is not built", site.build);
     for (size_t k = 0; k < CASE_COUNT; k++) {
         if (argc < 2 || wanted[k])
             cases[k].run(&site);

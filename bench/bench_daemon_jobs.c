@@ -54,7 +54,7 @@ static double run_redis(void *ctx)
 struct field {
     struct bench_work work;
     struct server ours, redis, echo;
-    bool has_redis, has_echo;
+    bool has_redis;
 };
 
 static void bench_pipeline(const char *name, struct field *f, unsigned connections, unsigned depth)
@@ -70,16 +70,13 @@ static void bench_pipeline(const char *name, struct field *f, unsigned connectio
         redis.rate = redis_benchmark(&redis, "get", 100.0 * connections * depth);
         sides[count++] = (struct tsv_side){"redis GET", run_redis, &redis};
     }
-    if (f->has_echo) {
-        job_load_init(&echo, &f->echo, &f->work, connections, depth, false);
-        echo.seconds = 0.4;
-        sides[count++] = (struct tsv_side){"libuv echo", job_load_rate, &echo};
-    }
+    job_load_init(&echo, &f->echo, &f->work, connections, depth, false);
+    echo.seconds = 0.4;
+    sides[count++] = (struct tsv_side){server_name(SERVER_ECHO), job_load_rate, &echo};
     struct tsv_case c = {"daemon", name, "jobs/s", TSV_MORE, 5, 0};
     tsv_race(&c, sides, count);
     job_load_fini(&ours);
-    if (f->has_echo)
-        job_load_fini(&echo);
+    job_load_fini(&echo);
 }
 
 void bench_small_jobs(const struct site *site)
@@ -89,25 +86,21 @@ void bench_small_jobs(const struct site *site)
     job_work_init(&f.work, KERN_OP_add_f32, 64);
     echo_args_init(&args, site, &f.work);
     server_start(&f.ours, site, SERVER_SIMDD, NULL);
+    server_start(&f.echo, site, SERVER_ECHO, args.args);
     server_await(&f.ours);
+    server_await(&f.echo);
     f.has_redis = server_installed(site, SERVER_REDIS);
     if (f.has_redis) {
         server_start(&f.redis, site, SERVER_REDIS, NULL);
         server_await(&f.redis);
     }
-    f.has_echo = server_installed(site, SERVER_ECHO);
-    if (f.has_echo) {
-        server_start(&f.echo, site, SERVER_ECHO, args.args);
-        server_await(&f.echo);
-    }
     bench_pipeline("64 B jobs, 50 connections, 64 deep", &f, 50, 64);
     bench_pipeline("64 B jobs, 1 connection, 64 deep", &f, 1, 64);
     bench_pipeline("64 B jobs, 1 connection, 1 deep", &f, 1, 1);
     server_stop(&f.ours, SIGTERM);
+    server_stop(&f.echo, SIGTERM);
     if (f.has_redis)
         server_stop(&f.redis, SIGTERM);
-    if (f.has_echo)
-        server_stop(&f.echo, SIGTERM);
     bench_work_fini(&f.work);
 }
 

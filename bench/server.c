@@ -22,6 +22,8 @@
 
 #define AWAIT_NS 10000000000u
 
+enum { PATH_BYTES = sizeof((struct site *)NULL)->build + 64 };
+
 static const struct {
     const char *name;
     const char *program; /* in the build folder if it has a slash, else on PATH */
@@ -41,14 +43,14 @@ const char *server_name(enum server_kind kind)
     return kinds[kind].name;
 }
 
-static void program_path(const struct site *site, enum server_kind kind, char path[static 4200])
+static void program_path(const struct site *site, enum server_kind kind, char path[static PATH_BYTES])
 {
-    snprintf(path, 4200, "%s/%s", site->build, kinds[kind].program);
+    snprintf(path, PATH_BYTES, "%s/%s", site->build, kinds[kind].program);
 }
 
 bool server_installed(const struct site *site, enum server_kind kind)
 {
-    char path[4200];
+    char path[PATH_BYTES];
     const char *program = kinds[kind].program;
     program_path(site, kind, path);
     bool is_there = strchr(program, '/') != NULL && access(path, X_OK) == 0;
@@ -125,7 +127,7 @@ static size_t usual_args(const struct server *s, const char *args[static SERVER_
 static void become(const struct server *s, const char *const *argv)
 {
     char log[128];
-    char path[4200];
+    char path[PATH_BYTES];
     program_path(s->site, s->kind, path);
     snprintf(log, sizeof log, "%s/log", s->site->folder);
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);

@@ -19,7 +19,7 @@ enum server_kind {
     SERVER_KINDS
 };
 
-enum { SERVER_ARGS_MAX = 8 };
+enum { SERVER_ARGS_MAX = 8 }; /* of one kind, and as many that a case adds */
 
 struct server {
     const struct site *site; /* borrowed */

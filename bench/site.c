@@ -3,10 +3,12 @@
 #include "bench/site.h"
 
 #include <errno.h>
+#include <ftw.h>
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench/tsv.h"
@@ -28,12 +30,19 @@ void site_init(struct site *site)
     }
 }
 
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
 /* What servers leave behind: sockets, logs. */
 void site_fini(struct site *site)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", site->folder);
-    tsv_check(system(command) == 0, "%s: not removed", site->folder);
+    tsv_check(nftw(site->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS) == 0, "%s: not removed",
+              site->folder);
 }
 
 void site_pin(const struct site *site)
