@@ -7,10 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "handle.h"
 
-enum { ARENA_KEEP_BYTES = 256 << 20 };
+enum { ARENA_KEEP_BYTES = 256 << 20, CROWD_TRIES = 10, CROWD_PAUSE_NS = 1000000 };
 
 static const struct handle_options default_options = {
     .reconnects = 8, .reconnect_us = 5000, .resends = 3, .overload_retries = 100};
@@ -116,6 +117,19 @@ static const char *socket_path(const char *path)
     return path != NULL && path[0] != '\0' ? path : SIMDD_DEFAULT_SOCKET;
 }
 
+/* The first connection. The daemon's queue of new ones may be full for a moment when a crowd of
+ * clients starts at once; all else that may go wrong is the caller's to know at once. */
+static int connect_first(struct simdd *s)
+{
+    int err = pump_connect(s);
+    for (int i = 0; i < CROWD_TRIES && err == -EAGAIN; i++) {
+        const struct timespec pause = {.tv_nsec = (long)CROWD_PAUSE_NS << i >> 2};
+        (void)nanosleep(&pause, NULL);
+        err = pump_connect(s);
+    }
+    return err;
+}
+
 int simdd_connect(struct simdd **out, const char *path)
 {
     *out = NULL;
@@ -136,7 +150,7 @@ int simdd_connect(struct simdd **out, const char *path)
     if (s->path == NULL)
         err = -ENOMEM;
     if (err == 0)
-        err = pump_connect(s);
+        err = connect_first(s);
     if (err < 0) {
         simdd_close(s);
         return err;

@@ -247,7 +247,8 @@ typedef void simdd_done_fn(struct simdd *s, const struct simdd_result *result);
 SIMDD_API int simdd_submit(struct simdd *s, const struct simdd_job *job, simdd_done_fn *done,
                            void *arg);
 
-/* Sends what is queued as far as the socket takes it now. 0, or -errno from simdd_process(). */
+/* Sends what is queued as far as the socket takes it now. 0, or -errno: the connection broke, and
+ * simdd_process() will get it back. */
 SIMDD_API int simdd_flush(struct simdd *s);
 
 /**
