@@ -102,15 +102,14 @@ static enum wire_status check_header(const struct wire_request *h, uint64_t max_
 enum frame_result frame_parse(struct wire_request *out, struct frame_reject *why, const uint8_t *p,
                               size_t p_bytes, uint64_t max_payload_bytes)
 {
-    static const uint8_t magic[4] = {'S', 'M', 'D', 'D'};
-    size_t magic_bytes = p_bytes < sizeof(magic) ? p_bytes : sizeof(magic);
     size_t header_bytes = p_bytes < sizeof(*out) ? p_bytes : sizeof(*out);
     struct wire_request h = {0};
 
     if (header_bytes > 0) /* p may be NULL when there is nothing yet */
         memcpy(&h, p, header_bytes);
     /* A stranger may send less than a header and then wait: tell him at his first wrong byte. */
-    if (memcmp(&h, magic, magic_bytes) != 0) {
+    uint32_t here = p_bytes < sizeof(h.magic) ? (UINT32_C(1) << 8 * p_bytes) - 1 : UINT32_MAX;
+    if (((h.magic ^ WIRE_MAGIC) & here) != 0) {
         *out = (struct wire_request){0};
         *why = (struct frame_reject){WIRE_BAD_MAGIC, "magic"};
         return FRAME_FATAL;
