@@ -18,18 +18,26 @@
 #include "clock.h"
 #include "log.h"
 
-/* What large payloads like: twice the throughput of the default 208 KiB at 4 MiB. */
-enum { SOCKET_BUFFER_BYTES = 2 * 1024 * 1024, LARGE_ANSWER_BYTES = 256 * 1024 };
+/* What large payloads like: twice the throughput of the default 208 KiB at 4 MiB, and an answer of
+ * 4 MiB goes in one call (the kernel doubles the figure and counts its own overhead in). */
+enum { SOCKET_BUFFER_BYTES = 5 * 512 * 1024, LARGE_ANSWER_BYTES = 256 * 1024 };
 
 static void connection_event(uv_poll_t *poll, int status, int events);
 
 /* ---- what it waits for ---- */
 
+/* Whatever is asked for, libuv also tells when both ways are closed; so a client whose jobs run is
+ * always watched. Where its half close would be told again and again, urgent data is asked for,
+ * which no client of ours sends; if one does, it is told once and not watched any more. */
 static void watch(struct connection *c)
 {
     int events = 0;
-    if (!c->read_ended)
-        events |= !c->stalled ? UV_READABLE : !c->half_closed ? UV_DISCONNECT : 0;
+    if (!c->read_ended && !c->stalled)
+        events |= UV_READABLE;
+    else if (!c->read_ended && !c->half_closed)
+        events |= UV_DISCONNECT;
+    else if (!c->distracted)
+        events |= UV_PRIORITIZED;
     if (c->out.bytes > 0)
         events |= UV_WRITABLE;
     if (events == c->events)
@@ -58,11 +66,13 @@ static void connection_event(uv_poll_t *poll, int status, int events)
     }
     if ((events & UV_READABLE) != 0 && !c->stalled && !c->read_ended) {
         connection_read(c);
-    } else if ((events & UV_DISCONNECT) != 0) {
+    } else if ((events & (UV_DISCONNECT | UV_PRIORITIZED)) != 0) {
         if (peer_is_gone(c))
             connection_lost(c);
-        else
+        else if ((events & UV_DISCONNECT) != 0)
             c->half_closed = true; /* it still takes its answers */
+        else
+            c->distracted = true;
     }
     if (!c->closing)
         connection_touch(c);
@@ -200,6 +210,7 @@ void connection_set_flush(struct connection_set *s)
         connection_put(c);
     }
     observe_written(s);
+    connection_forget_metrics(s);
 }
 
 /* ---- the set ---- */
@@ -267,6 +278,7 @@ void connection_set_free(struct connection_set *s)
     if (s == NULL)
         return;
     assert(s->count == 0 && s->dirty == NULL);
+    connection_forget_metrics(s);
     buf_put(s->rooms.local, s->chunk);
     free(s);
 }

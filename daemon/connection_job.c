@@ -20,12 +20,15 @@
 /* Payloads up to this are worked on where they were read; larger ones get memory of their own. */
 enum { IN_PLACE_BYTES_MAX = 16384 };
 
+/* When memory is short, somebody's job must end or somebody's answer be taken first. */
+enum { RETRY_US = 10000 };
+
 static void refuse(struct connection *c, const struct wire_request *r, enum wire_status status,
                    const char *field)
 {
     struct answer_to to = {.type = r->type, .id = r->id};
     monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
-    answer_error(c, &to, status, field, status == WIRE_OVERLOADED ? 10000 : 0);
+    answer_error(c, &to, status, field, status == WIRE_OVERLOADED ? RETRY_US : 0);
 }
 
 /* The oldest descriptor that came with this connection's bytes, or -1. */
@@ -98,7 +101,7 @@ static void job_start(struct connection *c, struct job *job, const struct wire_r
     struct answer_to to = {WIRE_JOB, job->json, r->id, job->json_id};
     uint32_t retry_us = job->retry_after_us;
     if (status == WIRE_OVERLOADED && retry_us == 0)
-        retry_us = 10000;
+        retry_us = RETRY_US;
     monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
     answer_error(c, &to, status, field, retry_us);
     job_free(l, job);
@@ -135,21 +138,30 @@ void connection_payload_done(struct connection *c)
 
 /* ---- frames ---- */
 
+void connection_forget_metrics(struct connection_set *s)
+{
+    for (size_t i = 0; i <= WIRE_METRICS_OPENMETRICS; i++) {
+        free(s->metrics[i].text);
+        s->metrics[i].text = NULL;
+    }
+}
+
+/* A request of 64 bytes asks for kilobytes that take long to print: they are printed once for each
+ * pass, and a client that leaves its answers where they are gets no more of them. */
 static void answer_metrics(struct connection *c, const struct answer_to *to, uint32_t form)
 {
-    size_t bytes;
-    char *text = NULL;
-    if (form > WIRE_METRICS_OPENMETRICS) {
-        answer_error(c, to, WIRE_BAD_PARAMETER, "arg0", 0);
+    struct connection_set *s = c->set;
+    if (c->out.bytes > s->limits.out_max_bytes) {
+        answer_error(c, to, WIRE_OVERLOADED, NULL, RETRY_US);
         return;
     }
-    if (c->set->rooms.metrics != NULL)
-        text = c->set->rooms.metrics(c->set->rooms.metrics_user, (enum wire_metrics)form, &bytes);
-    if (text == NULL)
+    if (s->metrics[form].text == NULL && s->rooms.metrics != NULL)
+        s->metrics[form].text = s->rooms.metrics(s->rooms.metrics_user, (enum wire_metrics)form,
+                                                 &s->metrics[form].bytes);
+    if (s->metrics[form].text == NULL)
         answer_error(c, to, WIRE_OUT_OF_MEMORY, NULL, 0);
     else
-        answer_text(c, to, text, bytes);
-    free(text);
+        answer_text(c, to, s->metrics[form].text, s->metrics[form].bytes);
 }
 
 /* Every request but a job is answered at once. */

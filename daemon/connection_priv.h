@@ -43,6 +43,7 @@ struct connection {
     bool closing;      /* its poll handle is being closed */
     bool read_ended;   /* nothing more will be read: end of file, drain or a fatal error */
     bool half_closed;  /* the peer sends no more, but what it sent is not all read */
+    bool distracted;   /* woken by urgent data, which we have no use for */
     bool stalled;      /* reading stopped until answers are taken or jobs end */
     bool roomy;        /* its send buffer was raised */
     int events;        /* that uv_poll watches */
@@ -75,6 +76,12 @@ struct connection_set {
     /* where all connections read; jobs hold references to it */
     struct buf *chunk;
     size_t chunk_used;
+
+    /* metrics printed in this pass, for all who ask in it; owned */
+    struct {
+        char *text;
+        size_t bytes;
+    } metrics[WIRE_METRICS_OPENMETRICS + 1];
 
     /* jobs answered in this pass, for the stages that end when the answer is written */
     struct {
@@ -139,6 +146,9 @@ enum wire_status connection_arena_operands(struct connection *c, struct job *job
 
 /* Drops all arenas. */
 void connection_drop_arenas(struct connection *c);
+
+/* The pass is over: metrics are printed anew from now on. */
+void connection_forget_metrics(struct connection_set *s);
 
 /* ---- connection_answer.c ---- */
 
