@@ -94,6 +94,7 @@ static void *hold(void *arg)
             memcpy(shared[i]->data + w * sizeof value, &value, sizeof value);
         buf_put(mine, shared[i]);
         struct buf *own = buf_new(mine, WORDS * sizeof value);
+        ck_assert_ptr_nonnull(own);
         memset(own->data, 0xff, WORDS * sizeof value);
         buf_put(mine, own);
     }
