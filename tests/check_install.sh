@@ -106,7 +106,7 @@ check_stripped() {
     done
     readelf -SW "$dest$libdir/libsimdd.a" >"$work/sections"
     grep -q ' \.debug_' "$work/sections" && found "libsimdd.a: not stripped"
-    grep -q -e ' \.gnu\.lto_' -e ' \.llvm' "$work/sections" &&
+    grep -q -e ' \.gnu\.lto_' -e ' \.llvm\.lto' "$work/sections" &&
         found "libsimdd.a: holds one compiler's intermediate code"
 }
 
@@ -118,7 +118,7 @@ check_hardened() {
         grep -q '^ *GNU_RELRO ' "$work/elf" || found "$file: no RELRO"
         grep -q -e '(BIND_NOW)' -e '(FLAGS).*BIND_NOW' -e '(FLAGS_1).*NOW' "$work/elf" ||
             found "$file: not BIND_NOW"
-        grep '^ *GNU_STACK ' "$work/elf" | grep -q ' RW  *0x' || found "$file: executable stack"
+        grep '^ *GNU_STACK ' "$work/elf" | grep -q ' RW  ' || found "$file: executable stack"
         grep -q '^ *LOAD .* RWE ' "$work/elf" && found "$file: writable code"
         grep -q '(TEXTREL)' "$work/elf" && found "$file: text relocations"
         grep -q '__stack_chk_fail' "$work/elf" || found "$file: no stack protector"
