@@ -5,4 +5,8 @@ dist_man_MANS = \
 	docs/simdd.8 \
 	docs/simdd.conf.5
 
-EXTRA_DIST += docs/protocol.md
+EXTRA_DIST += \
+	docs/demo.jpg \
+	docs/demo.jpg.license \
+	docs/house.svg \
+	docs/protocol.md

@@ -2,7 +2,7 @@
 
 TESTS += $(check_PROGRAMS) $(check_SCRIPTS)
 TEST_EXTENSIONS = .sh
-EXTRA_DIST += $(check_SCRIPTS) tests/suite.h
+EXTRA_DIST += $(check_SCRIPTS) tests/suite.h tests/valgrind.sh
 
 # Scripts among the tests find both trees, and the compiler, here.
 AM_TESTS_ENVIRONMENT = \
@@ -25,6 +25,8 @@ EXTRA_DIST += tests/simdd.rules_test.yml
 include tests/fuzz.mk
 endif
 if HAVE_CHECK
+# A build without Check leaves the suites out, and so could not make the tarball.
+check_SCRIPTS += tests/check_dist.sh
 include tests/core.mk
 include tests/memory.mk
 include tests/protocol.mk
