@@ -10,6 +10,7 @@
 #include "admission.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "batch.h"
@@ -26,6 +27,7 @@ struct client {
     uint64_t connections, arenas;
     uint64_t jobs_in_flight;
     size_t bytes_in_flight, arena_bytes;
+    size_t held_bytes; /* by connections */
     uint64_t jobs_total, refused_total, run_ns_total;
 
     /* waiting batches */
@@ -133,9 +135,8 @@ enum wire_status admission_enter(struct admission *a, struct client *c, size_t b
                                  uint32_t *retry_after_us)
 {
     /* The first job always gets in, so that a job below job_max_bytes can run at all. */
-    if (c->jobs_in_flight > 0 && (c->jobs_in_flight >= a->limits.client_jobs ||
-                                  bytes > a->limits.client_bytes ||
-                                  c->bytes_in_flight > a->limits.client_bytes - bytes)) {
+    bool first = c->jobs_in_flight == 0 && c->held_bytes == 0;
+    if (!first && (c->jobs_in_flight >= a->limits.client_jobs || bytes > admission_room(a, c))) {
         c->refused_total++;
         *retry_after_us = retry_hint_us(c);
         return WIRE_OVERLOADED;
@@ -152,6 +153,17 @@ void admission_leave(struct admission *a, struct client *c, size_t bytes, uint64
     c->bytes_in_flight -= bytes;
     c->run_ns_total += run_ns;
     client_release(a, c);
+}
+
+void admission_hold(struct client *c, size_t before, size_t now)
+{
+    c->held_bytes += now - before;
+}
+
+size_t admission_room(const struct admission *a, const struct client *c)
+{
+    size_t taken = c->bytes_in_flight + c->held_bytes;
+    return taken < a->limits.client_bytes ? a->limits.client_bytes - taken : 0;
 }
 
 enum wire_status admission_arena_enter(struct admission *a, struct client *c, size_t bytes)

@@ -20,7 +20,7 @@ struct client;
 
 struct admission_limits {
     size_t client_jobs;        /* jobs in flight per uid */
-    size_t client_bytes;       /* operand and result bytes in flight per uid */
+    size_t client_bytes;       /* operands and results in flight, and answers that wait, per uid */
     size_t client_arena_bytes; /* lent memory per uid */
     size_t client_arenas;      /* arenas per uid */
     size_t client_connections; /* connections per uid */
@@ -49,6 +49,13 @@ enum wire_status admission_enter(struct admission *a, struct client *c, size_t b
 
 /* Counts it out; run_ns of worker time were spent on it. */
 void admission_leave(struct admission *a, struct client *c, size_t bytes, uint64_t run_ns);
+
+/* Counts what a connection holds outside of jobs, incomplete requests and answers that wait: `now`
+ * instead of `before`. It is never refused, but it takes from client_bytes. */
+void admission_hold(struct client *c, size_t before, size_t now);
+
+/* What is left of client_bytes; 0 when it is used up. */
+size_t admission_room(const struct admission *a, const struct client *c);
 
 /* Counts an arena in: WIRE_OK or ARENA_LIMIT. */
 enum wire_status admission_arena_enter(struct admission *a, struct client *c, size_t bytes);

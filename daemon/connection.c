@@ -1,7 +1,9 @@
 /* Connections: their life, what they wait for, and when they stop reading.
  *
  * A connection reads while its answers are taken and its jobs end; otherwise it is stalled until
- * half of the excess is gone, so a client that never reads holds bounded memory. Answers that
+ * half of the excess is gone, so a client that never reads holds bounded memory. What waits counts
+ * against its client's quota, and where that is used up a connection may have but little waiting; so
+ * a client gains nothing by never reading on thousands of connections. Answers that
  * gather during a pass of the loop leave at its end, one sendmsg per connection.
  */
 #include "config.h"
@@ -21,6 +23,12 @@
 /* What large payloads like: twice the throughput of the default 208 KiB at 4 MiB, and an answer of
  * 4 MiB goes in one call (the kernel doubles the figure and counts its own overhead in). */
 enum { SOCKET_BUFFER_BYTES = 5 * 512 * 1024, LARGE_ANSWER_BYTES = 256 * 1024 };
+
+/* So many connections may have that: what lies in the kernel's buffers is in no quota of ours. */
+enum { ROOMY_MAX = 64 };
+
+/* What any connection may have waiting, however much its client has elsewhere. */
+enum { OUT_LEAST_BYTES = 16384 };
 
 static void connection_event(uv_poll_t *poll, int status, int events);
 
@@ -78,15 +86,33 @@ static void connection_event(uv_poll_t *poll, int status, int events)
         connection_touch(c);
 }
 
+/* Tells admission what this connection holds. */
+static void account(struct connection *c, size_t bytes)
+{
+    admission_hold(c->client, c->held_bytes, bytes);
+    c->held_bytes = bytes;
+}
+
+/* How much may wait to be written. Never less than a little, so that whoever is stalled has
+ * something waiting, and hears when it is taken. */
+static size_t out_limit(const struct connection *c)
+{
+    size_t max = c->set->limits.out_max_bytes;
+    size_t room = admission_room(c->set->rooms.admission, c->client) + c->held_bytes;
+    return room > max ? max : room < OUT_LEAST_BYTES ? OUT_LEAST_BYTES : room;
+}
+
 /* Decides whether to go on reading. */
 static void flow_control(struct connection *c)
 {
     const struct connection_limits *limits = &c->set->limits;
-    if (!c->stalled && (c->out.bytes > limits->out_max_bytes || c->jobs >= limits->jobs_max)) {
+    size_t out_max_bytes = out_limit(c);
+    uint32_t jobs = c->jobs - (c->job != NULL); /* that one ends only if its payload is read */
+    if (!c->stalled && (c->out.bytes > out_max_bytes || jobs >= limits->jobs_max)) {
         c->stalled = true;
         monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_read_stalls, 1);
-    } else if (c->stalled && c->out.bytes <= limits->out_max_bytes / 2 &&
-               c->jobs <= limits->jobs_max / 2) {
+    } else if (c->stalled && c->out.bytes <= out_max_bytes / 2 &&
+               jobs <= limits->jobs_max / 2) {
         c->stalled = false;
     }
 }
@@ -99,6 +125,14 @@ void connection_touch(struct connection *c)
     c->next_dirty = c->set->dirty;
     c->set->dirty = c;
     c->refs++; /* the list's */
+}
+
+void connection_queued(struct connection *c)
+{
+    if (c->closing)
+        return;
+    account(c, c->out.bytes + c->kept_bytes);
+    connection_touch(c);
 }
 
 /* ---- the end ---- */
@@ -124,6 +158,7 @@ static void poll_closed(uv_handle_t *handle)
     if (c->next != NULL)
         c->next->prev = c->prev;
     s->count--;
+    s->roomy_count -= c->roomy;
     connection_put(c);
 }
 
@@ -144,6 +179,7 @@ void connection_lost(struct connection *c)
     buf_put(s->rooms.local, c->kept);
     c->kept = NULL;
     outq_clear(&c->out, s->rooms.local);
+    account(c, 0);
     admission_disconnect(s->rooms.admission, c->client);
     monitor_add(monitor_loop(s->rooms.monitor), MONITOR_connections_closed, 1);
     uv_poll_stop(&c->poll);
@@ -169,10 +205,11 @@ void connection_end_reading(struct connection *c, enum wire_status why)
 static void connection_flush(struct connection *c)
 {
     struct connection_set *s = c->set;
-    if (c->out.bytes > LARGE_ANSWER_BYTES && !c->roomy) {
+    if (c->out.bytes > LARGE_ANSWER_BYTES && !c->roomy && s->roomy_count < ROOMY_MAX) {
         int bytes = SOCKET_BUFFER_BYTES; /* the kernel's limit may make it less */
         (void)setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
         c->roomy = true;
+        s->roomy_count++;
     }
     size_t wrote;
     int err = outq_write(&c->out, s->rooms.local, c->fd, &wrote);
@@ -181,6 +218,7 @@ static void connection_flush(struct connection *c)
         connection_lost(c);
         return;
     }
+    account(c, c->out.bytes + c->kept_bytes);
     flow_control(c);
     watch(c);
 }

@@ -39,7 +39,7 @@ static void queue_copied(struct connection *c, const struct wire_answer *h, cons
         memset(at + sizeof(*h) + padded - WIRE_ALIGN, 0, WIRE_ALIGN);
         memcpy(at + sizeof(*h), payload, payload_bytes);
     }
-    connection_touch(c);
+    connection_queued(c);
 }
 
 /* A header, then a payload by reference: `buf` holds it and its padding. */
@@ -52,7 +52,7 @@ static void queue_shared(struct connection *c, const struct wire_answer *h, stru
         return;
     }
     memcpy(at, h, sizeof(*h));
-    connection_touch(c);
+    connection_queued(c);
 }
 
 /* `text` of any length, which needs no header (a JSON line). */
@@ -73,7 +73,7 @@ static void queue_text(struct connection *c, const char *text, size_t bytes)
             connection_lost(c);
         buf_put(l, buf);
     }
-    connection_touch(c);
+    connection_queued(c);
 }
 
 static void queue_json(struct connection *c, const struct json_answer *a)

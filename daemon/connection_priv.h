@@ -63,6 +63,7 @@ struct connection {
 
     /* writing */
     struct outq out;
+    size_t held_bytes; /* of out and kept, as admission knows them */
 };
 
 struct connection_set {
@@ -71,6 +72,7 @@ struct connection_set {
     struct connection *all;
     struct connection *dirty;
     size_t count;
+    size_t roomy_count; /* those whose send buffer was raised */
     bool draining;
 
     /* where all connections read; jobs hold references to it */
@@ -94,6 +96,9 @@ struct connection_set {
 
 /* Something is to be written, or decided, at the end of this pass. */
 void connection_touch(struct connection *c);
+
+/* An answer was queued: counts it against its client until it is written. */
+void connection_queued(struct connection *c);
 
 /* The peer is gone or out of step: ends the connection without another word. */
 void connection_lost(struct connection *c);
