@@ -276,6 +276,7 @@ START_TEST(a_reference_that_is_wrong_is_refused_by_its_place)
         l.refs[wrong[i].at] = wrong[i].ref;
         send_lent(&l, fd, i);
         client_expect_error(fd, i, wrong[i].status, wrong[i].field);
+        job_case_free(&k);
         small_sum(&l, &k, 5, base);
         send_lent(&l, fd, 100);
         check_lent(&l, fd, 100, base);
