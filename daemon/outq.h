@@ -15,6 +15,8 @@ struct outq_segment;
 struct outq {
     struct outq_segment *first, *last;
     size_t bytes; /* waiting */
+    struct buf *chunk; /* owned reference: where small answers gather; NULL when nothing waits */
+    size_t chunk_used;
 };
 
 /* Returns borrowed: room for `bytes` (at most OUTQ_SMALL_MAX) that counts as queued and must be
