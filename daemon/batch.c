@@ -51,7 +51,7 @@ static bool batch_is_for(const struct batch *batch, const struct job *job)
 
 static struct batch *batch_new(struct batcher *b, const struct job *job)
 {
-    struct batch *batch = pool_take(b->local, sizeof(*batch));
+    struct batch *batch = pool_take_vital(b->local, sizeof(*batch)); /* its jobs have theirs */
     if (batch == NULL)
         return NULL;
     memset(batch, 0, sizeof(*batch));

@@ -3,16 +3,28 @@
 
 #include "buf.h"
 
-struct buf *buf_new(struct pool_local *l, size_t bytes)
+/* NULL is fine. */
+static struct buf *buf_init(struct buf *b, size_t bytes)
 {
-    if (bytes > SIZE_MAX - sizeof(struct buf))
-        return NULL;
-    struct buf *b = pool_take(l, sizeof *b + bytes);
     if (!b)
         return NULL;
     atomic_init(&b->refs, 1);
     b->bytes = bytes;
     return b;
+}
+
+struct buf *buf_new(struct pool_local *l, size_t bytes)
+{
+    if (bytes > SIZE_MAX - sizeof(struct buf))
+        return NULL;
+    return buf_init(pool_take(l, sizeof(struct buf) + bytes), bytes);
+}
+
+struct buf *buf_new_vital(struct pool_local *l, size_t bytes)
+{
+    if (bytes > SIZE_MAX - sizeof(struct buf))
+        return NULL;
+    return buf_init(pool_take_vital(l, sizeof(struct buf) + bytes), bytes);
 }
 
 void buf_put(struct pool_local *l, struct buf *b)

@@ -17,6 +17,9 @@ struct buf {
 /* Returns owned: one reference, contents undefined; NULL when memory is refused. */
 struct buf *buf_new(struct pool_local *l, size_t bytes);
 
+/* The same from pool_take_vital(). */
+struct buf *buf_new_vital(struct pool_local *l, size_t bytes);
+
 /* One more reference. Returns `b`. */
 static inline struct buf *buf_get(struct buf *b)
 {

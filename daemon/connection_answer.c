@@ -1,8 +1,9 @@
 /* Answers: what a connection says, in the language of its client.
  *
  * Nothing is written here: answers gather in the out queue and leave at the end of the loop's
- * pass. A small result is copied behind its header, a large one is queued by reference. A client
- * whose answer finds no memory is cut off, since a missing answer would be silence.
+ * pass. A small result is copied behind its header, a large one is queued by reference. What that
+ * takes is vital memory; a client whose answer finds not even that is cut off, since a missing
+ * answer would be silence.
  */
 #include "config.h"
 
@@ -55,37 +56,45 @@ static void queue_shared(struct connection *c, const struct wire_answer *h, stru
     connection_queued(c);
 }
 
-/* `text` of any length, which needs no header (a JSON line). */
-static void queue_text(struct connection *c, const char *text, size_t bytes)
+/* `text` of any length, which needs no header (a JSON line). False: there is no memory for it. */
+static bool queue_text(struct connection *c, const char *text, size_t bytes)
 {
     struct pool_local *l = c->set->rooms.local;
     if (bytes <= OUTQ_SMALL_MAX) {
         void *at = outq_reserve(&c->out, l, bytes);
-        if (at != NULL)
-            memcpy(at, text, bytes);
-        else
-            connection_lost(c);
+        if (at == NULL)
+            return false;
+        memcpy(at, text, bytes);
     } else {
         struct buf *buf = buf_new(l, bytes);
         if (buf != NULL)
             memcpy(buf->data, text, bytes);
-        if (buf == NULL || outq_add(&c->out, l, buf, bytes) < 0)
-            connection_lost(c);
+        bool queued = buf != NULL && outq_add(&c->out, l, buf, bytes) == 0;
         buf_put(l, buf);
+        if (!queued)
+            return false;
     }
     connection_queued(c);
+    return true;
 }
 
 static void queue_json(struct connection *c, const struct json_answer *a)
 {
     size_t bytes;
     char *line = json_job_print(a, &bytes);
-    if (line == NULL) {
+    bool queued = line != NULL && queue_text(c, line, bytes);
+    free(line);
+    if (queued)
+        return;
+    if (a->status != WIRE_OK) {
         connection_lost(c);
         return;
     }
-    queue_text(c, line, bytes);
-    free(line);
+    /* A long result may find no memory where a short sorry still does. */
+    struct json_answer sorry = {.status = WIRE_OUT_OF_MEMORY,
+                                .id_text = a->id_text,
+                                .reason = wire_status_sentence(WIRE_OUT_OF_MEMORY)};
+    queue_json(c, &sorry);
 }
 
 void answer_error(struct connection *c, const struct answer_to *to, enum wire_status status,
@@ -122,7 +131,7 @@ void answer_text(struct connection *c, const struct answer_to *to, const char *t
         queue_copied(c, &h, text, bytes);
         return;
     }
-    struct buf *buf = buf_new(c->set->rooms.local, (size_t)h.payload_bytes);
+    struct buf *buf = buf_new_vital(c->set->rooms.local, (size_t)h.payload_bytes);
     if (buf == NULL) {
         connection_lost(c);
         return;

@@ -111,11 +111,11 @@ void pool_local_free(struct pool_local *l)
     free(l);
 }
 
-static void *take_large(struct pool *p, size_t bytes)
+static void *take_large(struct pool *p, size_t bytes, bool vital)
 {
     bytes = large_round(bytes);
     pool_lock(p);
-    if (!pool_admits(p, bytes)) {
+    if (!pool_admits(p, bytes, vital)) {
         p->refused_total++;
         pool_unlock(p);
         return NULL;
@@ -179,7 +179,7 @@ static void *take_carved(struct pool_magazine *m, unsigned cls)
 }
 
 /* The magazine is empty: fills half of it, or has new blocks cut. */
-static void *take_slow(struct pool_local *l, unsigned cls)
+static void *take_slow(struct pool_local *l, unsigned cls, bool vital)
 {
     struct pool_magazine *m = &l->magazine[cls];
     struct pool *p = l->pool;
@@ -188,7 +188,7 @@ static void *take_slow(struct pool_local *l, unsigned cls)
 
     void *block = NULL;
     pool_lock(p);
-    size_t want = pool_admits_blocks(p, cls, m->cap / 2);
+    size_t want = pool_admits_blocks(p, cls, m->cap / 2, vital);
     size_t n = depot_take(&p->depot, cls, m->rounds, want);
     if (n > 0) {
         m->count = (uint32_t)n - 1;
@@ -236,21 +236,31 @@ static inline void *hand_out(void *block, size_t bytes)
     return block;
 }
 
-COLD static void *take_other(struct pool_local *l, size_t bytes)
+COLD static void *take_other(struct pool_local *l, size_t bytes, bool vital)
 {
-    return hand_out(bytes > DEPOT_BLOCK_MAX ? take_large(l->pool, bytes)
-                                            : take_slow(l, depot_class(bytes)),
+    return hand_out(bytes > DEPOT_BLOCK_MAX ? take_large(l->pool, bytes, vital)
+                                            : take_slow(l, depot_class(bytes), vital),
                     bytes);
+}
+
+static inline void *take(struct pool_local *l, size_t bytes, bool vital)
+{
+    struct pool_magazine *m = &l->magazine[depot_class(bytes)];
+    if (bytes > DEPOT_BLOCK_MAX || m->count == 0)
+        return take_other(l, bytes, vital);
+    void *block = m->rounds[--m->count];
+    count(&m->take_total);
+    return hand_out(block, bytes);
 }
 
 void *pool_take(struct pool_local *l, size_t bytes)
 {
-    struct pool_magazine *m = &l->magazine[depot_class(bytes)];
-    if (bytes > DEPOT_BLOCK_MAX || m->count == 0)
-        return take_other(l, bytes);
-    void *block = m->rounds[--m->count];
-    count(&m->take_total);
-    return hand_out(block, bytes);
+    return take(l, bytes, false);
+}
+
+void *pool_take_vital(struct pool_local *l, size_t bytes)
+{
+    return take(l, bytes, true);
 }
 
 COLD static void give_other(struct pool_local *l, void *block, size_t bytes)

@@ -44,6 +44,10 @@ void pool_local_free(struct pool_local *l);
  */
 void *pool_take(struct pool_local *l, size_t bytes);
 
+/* The same for the little that keeps a caller able to say that memory is short: it may pass
+ * max_bytes by a sixteenth. */
+void *pool_take_vital(struct pool_local *l, size_t bytes);
+
 /* Gives back a block of any local of the same pool; `bytes` as it was asked for. NULL is fine.
  * Under AddressSanitizer a touch after this is found, like one behind `bytes` before. */
 void pool_give(struct pool_local *l, void *block, size_t bytes);

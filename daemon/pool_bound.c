@@ -47,25 +47,27 @@ static size_t held_bytes(const struct pool *p)
     return p->depot.held_bytes + p->large_held_bytes;
 }
 
-bool pool_admits(const struct pool *p, size_t bytes)
+bool pool_admits(const struct pool *p, size_t bytes, bool vital)
 {
+    size_t bound = pool_bound(p, vital);
     size_t outside = p->depot.out_bytes + p->large_used_bytes;
-    if (bytes > p->max_bytes)
+    if (bytes > bound)
         return false;
-    if (outside <= p->max_bytes - bytes)
+    if (outside <= bound - bytes)
         return true;
     struct pool_totals t;
     sum_locals(p, &t);
-    return used_bytes(p, &t) <= p->max_bytes - bytes;
+    return used_bytes(p, &t) <= bound - bytes;
 }
 
-size_t pool_admits_blocks(const struct pool *p, unsigned cls, size_t want)
+size_t pool_admits_blocks(const struct pool *p, unsigned cls, size_t want, bool vital)
 {
     size_t bytes = depot_class_bytes(cls);
+    size_t bound = pool_bound(p, false);
     size_t outside = p->depot.out_bytes + p->large_used_bytes;
-    if (outside <= p->max_bytes && want * bytes <= p->max_bytes - outside)
+    if (outside <= bound && want * bytes <= bound - outside)
         return want;
-    return pool_admits(p, bytes) ? 1 : 0;
+    return pool_admits(p, bytes, vital) ? 1 : 0;
 }
 
 void pool_trim(struct pool *p, size_t keep_bytes)

@@ -63,12 +63,18 @@ static inline void pool_unlock(struct pool *p)
 
 /* --- pool_bound.c; all under the lock --- */
 
+/* How much may be in callers' hands. */
+static inline size_t pool_bound(const struct pool *p, bool vital)
+{
+    return p->max_bytes + (vital ? p->max_bytes / 16 : 0);
+}
+
 /* Whether `bytes` more may be in callers' hands. */
-bool pool_admits(const struct pool *p, size_t bytes);
+bool pool_admits(const struct pool *p, size_t bytes, bool vital);
 
 /* How many of `want` blocks may leave the depot: near the bound one at a time, so that it is not
  * passed by blocks that nobody uses. */
-size_t pool_admits_blocks(const struct pool *p, unsigned cls, size_t want);
+size_t pool_admits_blocks(const struct pool *p, unsigned cls, size_t want, bool vital);
 
 /* Gives free memory beyond `keep_bytes` back to the operating system: large blocks first, the
  * one that rested longest first, then spans. Lets the lock go meanwhile. */
