@@ -29,7 +29,7 @@ static bool chunk_prepare(struct connection_set *s)
     if (s->chunk != NULL && buf_is_sole(s->chunk))
         s->chunk_used = 0;
     if (s->chunk == NULL || CHUNK_BYTES - s->chunk_used < KEPT_BYTES_MAX + READ_BYTES) {
-        struct buf *fresh = buf_new(s->rooms.local, CHUNK_BYTES);
+        struct buf *fresh = buf_new_vital(s->rooms.local, CHUNK_BYTES);
         if (fresh == NULL)
             return false;
         buf_put(s->rooms.local, s->chunk);
@@ -96,7 +96,7 @@ static void keep(struct connection *c, const uint8_t *p, size_t bytes)
     struct pool_local *l = c->set->rooms.local;
     if (bytes == 0)
         return;
-    c->kept = buf_new(l, bytes);
+    c->kept = buf_new_vital(l, bytes);
     if (c->kept == NULL) {
         connection_lost(c);
         return;
@@ -193,7 +193,8 @@ static void read_payload(struct connection *c, uint64_t now_ns)
 
 /* ---- lines ---- */
 
-/* Room for `more` bytes behind the kept ones. */
+/* Room for `more` bytes behind the kept ones. If there is none to be had, or the client's quota is
+ * used up, says so and reads no more: the line could not be found the end of. */
 static bool line_reserve(struct connection *c, size_t more)
 {
     struct pool_local *l = c->set->rooms.local;
@@ -201,9 +202,17 @@ static bool line_reserve(struct connection *c, size_t more)
     if (c->kept != NULL && c->kept->bytes >= want)
         return true;
     size_t cap = c->kept == NULL ? LINE_BYTES_MIN : c->kept->bytes * 2;
-    struct buf *grown = buf_new(l, cap < want ? want : cap);
-    if (grown == NULL)
+    cap = cap < want ? want : cap;
+    struct buf *grown = NULL;
+    if (cap <= READ_BYTES + LINE_BYTES_MIN ||
+        cap <= admission_room(c->set->rooms.admission, c->client))
+        grown = buf_new(l, cap);
+    if (grown == NULL) {
+        struct answer_to to = {.json = true};
+        answer_error(c, &to, WIRE_OVERLOADED, NULL, 0);
+        connection_end_reading(c, WIRE_OVERLOADED);
         return false;
+    }
     if (c->kept_bytes > 0)
         memcpy(grown->data, c->kept->data, c->kept_bytes);
     buf_put(l, c->kept);
@@ -254,10 +263,8 @@ static void consume_lines(struct connection *c, size_t scanned, uint64_t now_ns)
 static void lines_append(struct connection *c, const uint8_t *p, size_t bytes, uint64_t now_ns)
 {
     connection_drop_fds(c); /* lines have no use for any */
-    if (!line_reserve(c, bytes)) {
-        connection_lost(c);
+    if (!line_reserve(c, bytes))
         return;
-    }
     memcpy(c->kept->data + c->kept_bytes, p, bytes);
     c->kept_bytes += bytes;
     consume_lines(c, c->kept_bytes - bytes, now_ns);
@@ -265,10 +272,8 @@ static void lines_append(struct connection *c, const uint8_t *p, size_t bytes, u
 
 static void read_lines(struct connection *c, uint64_t now_ns)
 {
-    if (!line_reserve(c, LINE_BYTES_MIN / 2)) {
-        connection_lost(c);
+    if (!line_reserve(c, LINE_BYTES_MIN / 2))
         return;
-    }
     size_t room = c->kept->bytes - c->kept_bytes;
     struct iovec iov = {c->kept->data + c->kept_bytes, room < READ_BYTES ? room : READ_BYTES};
     size_t before = c->kept_bytes;
