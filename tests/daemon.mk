@@ -10,7 +10,9 @@ DAEMON_BED_SOURCES = \
 check_PROGRAMS += \
 	tests/test_daemon_frames \
 	tests/test_daemon_json \
-	tests/test_daemon_arenas
+	tests/test_daemon_arenas \
+	tests/test_daemon_clients \
+	tests/test_daemon_limits
 
 tests_test_daemon_frames_SOURCES = tests/test_daemon_frames.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_frames_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -23,3 +25,11 @@ tests_test_daemon_json_LDADD = $(TEST_LIBS)
 tests_test_daemon_arenas_SOURCES = tests/test_daemon_arenas.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_arenas_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_arenas_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_clients_SOURCES = tests/test_daemon_clients.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_clients_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_clients_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_limits_SOURCES = tests/test_daemon_limits.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_limits_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_limits_LDADD = $(TEST_LIBS)
