@@ -98,7 +98,7 @@ static void never_read(uint32_t elements)
     int fd = client_open(&bed);
     size_t sent = send_until_stalled(fd, frame, n);
     /* what may wait, what is in flight, and what one read brings */
-    double bound = OUT_MAX_BYTES + JOBS_MAX * (double)k.shape.total_bytes + (1 << 20);
+    double bound = (double)(OUT_MAX_BYTES + JOBS_MAX * k.shape.total_bytes + (1 << 20));
     ck_assert_double_le(bed_metric(&bed, "pool.used_bytes") - used, 2 * bound);
     for (int i = 0; i < 10; i++)
         client_expect_service(&bed);
@@ -129,7 +129,7 @@ START_TEST(metrics_asked_for_without_end_are_bounded)
     double used = bed_metric(&bed, "pool.used_bytes");
     int fd = client_open(&bed);
     size_t sent = send_until_stalled(fd, (uint8_t *)many, sizeof(many));
-    ck_assert_double_le(bed_metric(&bed, "pool.used_bytes") - used, 4.0 * OUT_MAX_BYTES);
+    ck_assert_double_le(bed_metric(&bed, "pool.used_bytes") - used, 4.0 * (double)OUT_MAX_BYTES);
     client_expect_service(&bed);
     for (size_t i = 0; i < sent / sizeof(h); i++) {
         struct answer a;
