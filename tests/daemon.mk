@@ -12,7 +12,14 @@ check_PROGRAMS += \
 	tests/test_daemon_json \
 	tests/test_daemon_arenas \
 	tests/test_daemon_clients \
-	tests/test_daemon_limits
+	tests/test_daemon_limits \
+	tests/test_daemon_jobs \
+	tests/test_daemon_process
+
+if WITH_SYSTEMD
+check_SCRIPTS += tests/test_socket_activation.sh
+endif
+EXTRA_DIST += tests/test_socket_activation.sh
 
 tests_test_daemon_frames_SOURCES = tests/test_daemon_frames.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_frames_CPPFLAGS = $(TEST_CPPFLAGS)
@@ -33,3 +40,11 @@ tests_test_daemon_clients_LDADD = $(TEST_LIBS)
 tests_test_daemon_limits_SOURCES = tests/test_daemon_limits.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_limits_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_limits_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_jobs_SOURCES = tests/test_daemon_jobs.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_jobs_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_jobs_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_process_SOURCES = tests/test_daemon_process.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_process_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_process_LDADD = $(TEST_LIBS)
