@@ -38,22 +38,22 @@ static size_t span_elems(const struct job *job, struct span k)
 
 /* Rows of a. Stored by rows they are packed by rows; stored by columns, in panels of `height` rows
  * with the cells of one step of k side by side. So either way packing is copying, and row i (a
- * multiple of height) starts at to + i * k.cells. */
+ * multiple of height) starts at to + i * matmul_packed_row(k.cells). */
 static void pack_a(cell *to, const struct job *job, const struct area *area, struct span k,
                    size_t height)
 {
     const struct kern_matmul *mm = job->mm;
-    const size_t elems = span_elems(job, k);
+    const size_t elems = span_elems(job, k), row = matmul_packed_row(k.cells);
     const elem *from = job->a + (mm->trans_a ? k.cell * CELL_ELEMS * mm->lda + area->row
                                              : area->row * mm->lda + k.cell * CELL_ELEMS);
     if (!mm->trans_a) {
         for (size_t i = 0; i < area->rows; i++)
-            pack_line(to + i * k.cells, from + i * mm->lda, elems, zero_of_a(mm));
+            pack_line(to + i * row, from + i * mm->lda, elems, zero_of_a(mm));
         return;
     }
     for (size_t e = 0; e < elems; e += CELL_ELEMS, from += CELL_ELEMS * mm->lda) {
         for (size_t i = 0; i < area->rows; i += height)
-            pack_across(to + i * k.cells + e / CELL_ELEMS * height, from + i, mm->lda,
+            pack_across(to + i * row + e / CELL_ELEMS * height, from + i, mm->lda,
                         matmul_min(elems - e, CELL_ELEMS), matmul_min(area->rows - i, height),
                         zero_of_a(mm));
     }
@@ -63,7 +63,7 @@ static void pack_a(cell *to, const struct job *job, const struct area *area, str
 static void tile_row_aim_packed(struct tile_row *t, const struct job *job, const cell *a_packed,
                                 struct span k, size_t height)
 {
-    t->a_row = job->mm->trans_a ? 1 : k.cells;
+    t->a_row = job->mm->trans_a ? 1 : matmul_packed_row(k.cells);
     t->a_cell = job->mm->trans_a ? height : 1;
     t->a = a_packed;
 }

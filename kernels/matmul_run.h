@@ -133,7 +133,7 @@ static void direct_via_stack(const struct job *job, const void *a, const struct 
     const struct kern_matmul *mm = job->mm;
     const size_t height = matmul_even_part(area->rows, TILE_ROWS, 1);
     _Alignas(64) cell b_panel[MATMUL_DIRECT_CELLS * TILE_COLS];
-    _Alignas(64) cell a_rows[CELL_IN_PLACE ? 1 : MATMUL_DIRECT_ROWS * MATMUL_DIRECT_CELLS];
+    _Alignas(64) cell a_rows[CELL_IN_PLACE ? 1 : MATMUL_DIRECT_ROWS * MATMUL_DIRECT_ROW_CELLS];
     struct span k;
 
     for (k.cell = 0; k.cell < job->geom.cells; k.cell += k.cells) {
@@ -156,7 +156,7 @@ static void direct_via_stack(const struct job *job, const void *a, const struct 
                 area_run(&t, panel.rows, panel.cols, height, t.a_row);
             } else {
                 tile_row_aim_packed(&t, job, a_rows, k, height);
-                area_run(&t, panel.rows, panel.cols, height, k.cells);
+                area_run(&t, panel.rows, panel.cols, height, matmul_packed_row(k.cells));
             }
         }
     }
@@ -234,7 +234,7 @@ static void multiply_part(const struct job *job, const struct matmul_phase *phas
                              .cells = k.cells,
                              .first = phase->first};
         tile_row_aim_packed(&t, job, a_packed, k, height);
-        area_run(&t, area.rows, area.cols, height, k.cells);
+        area_run(&t, area.rows, area.cols, height, matmul_packed_row(k.cells));
         if (phase->last)
             area_finish(job, &area);
     }

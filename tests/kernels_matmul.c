@@ -87,9 +87,9 @@ static struct shape shape_packed(struct kcase *k, size_t kind, bool pairs)
     case 0: /* blocks of columns */
         return (struct shape){m, 2048 + kcase_between(k, 1, 40), 9 * pair};
     case 1: /* blocks of k */
-        return (struct shape){m, 33 + kcase_below(k, 40), near(k, 512 * pair, 1)};
+        return (struct shape){m, 33 + kcase_below(k, 40), near(k, 1024 * pair, 1)};
     case 2:
-        return (struct shape){m, 17 + kcase_below(k, 20), near(k, 1024 * pair, 1)};
+        return (struct shape){m, 17 + kcase_below(k, 20), near(k, 2048 * pair, 1)};
     default: /* blocks of rows, tiles of columns */
         return (struct shape){near(k, 192, 1), near(k, 256, 2), 66 * pair};
     }
@@ -99,7 +99,7 @@ static struct shape shape_packed(struct kcase *k, size_t kind, bool pairs)
 static struct shape shape_packed_rows(struct kcase *k)
 {
     return kcase_below(k, 2) == 0 ? (struct shape){97, 2048 + kcase_between(k, 1, 40), 129}
-                                  : (struct shape){99, 515, 512 + kcase_between(k, 1, 10)};
+                                  : (struct shape){99, 260, 1024 + kcase_between(k, 1, 10)};
 }
 
 static struct kern_matmul arguments(struct kcase *k, enum kern_op op, struct shape s)
