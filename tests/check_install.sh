@@ -38,7 +38,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 read_folders() {
     printf 'show:\n' >"$work/show.mk"
     for name in bindir sbindir libdir includedir datadir mandir sysconfdir bashcompdir pkgconfigdir \
-        rulesdir dashboarddir systemdsystemunitdir sysusersdir tmpfilesdir; do
+        rulesdir dashboarddir guestdir systemdsystemunitdir sysusersdir tmpfilesdir; do
         printf "\t@echo \"%s='\$(%s)'\"\n" $name $name >>"$work/show.mk"
     done
     "$make" -s -C "$build" -f Makefile -f "$work/show.mk" show >"$work/folders" || exit 99
@@ -57,6 +57,7 @@ check_files() {
 $bashcompdir/simdctl
 $bindir/simdctl
 $dashboarddir/simdd.json
+$guestdir/simdd.h
 $includedir/simdd.h
 $libdir/libsimdd.a
 $libdir/libsimdd.la
