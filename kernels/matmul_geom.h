@@ -30,7 +30,7 @@
     X(AVX512, avx512, 16, 12)                                                                      \
     X(NEON, neon, 4, 12)                                                                           \
     X(WASM128, wasm128, 4, 4)                                                                      \
-    X(WASM128R, wasm128r, 4, 4)
+    X(WASM128R, wasm128r, 4, 6)
 
 enum {
 #define X(upper, lower, lanes, rows) MATMUL_LANES_##lower = (lanes), MATMUL_ROWS_##lower = (rows),

@@ -38,7 +38,7 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 read_folders() {
     printf 'show:\n' >"$work/show.mk"
     for name in bindir sbindir libdir includedir datadir mandir sysconfdir bashcompdir pkgconfigdir \
-        rulesdir dashboarddir guestdir systemdsystemunitdir sysusersdir tmpfilesdir; do
+        rulesdir dashboarddir guestdir systemdsystemunitdir sysusersdir tmpfilesdir wasmdir; do
         printf "\t@echo \"%s='\$(%s)'\"\n" $name $name >>"$work/show.mk"
     done
     "$make" -s -C "$build" -f Makefile -f "$work/show.mk" show >"$work/folders" || exit 99
@@ -81,6 +81,7 @@ $systemdsystemunitdir/simdd.socket
 $sysusersdir/simdd.conf
 $tmpfilesdir/simdd.conf
 END
+    [ -z "$wasmdir" ] || echo "$wasmdir/kernels.wasm" >>"$work/expected"
     sort "$work/expected" >"$work/sorted"
     (cd "$dest" && find . ! -type d | sed 's/^\.//' | sort) >"$work/installed"
     diff "$work/sorted" "$work/installed" >"$work/diff" ||
