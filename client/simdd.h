@@ -59,8 +59,9 @@ enum simdd_op {
     SIMDD_MIX_U32 = 15
 };
 
-/* What the daemon answers. 1 to 29: the request is wrong. 30 to 49: its shared memory is wrong.
- * 50 to 69: not now. 70 and up: the daemon failed. */
+/* What the daemon answers. 1 to 29: the request is wrong. 30 to 39: its shared memory is wrong.
+ * 40 to 49: a module is wrong. 50 to 69: not now. 70 to 79: the daemon failed. 80 and up: a user's
+ * function failed. */
 enum simdd_status {
     SIMDD_OK = 0,
     SIMDD_BAD_MAGIC = 1,
@@ -91,13 +92,30 @@ enum simdd_status {
     SIMDD_ARENA_MISALIGNED = 37,
     SIMDD_ARENA_OVERLAP = 38,
     SIMDD_ARENA_LIMIT = 39,
+    SIMDD_BAD_NAME = 40,
+    SIMDD_MODULE_UNKNOWN = 41,
+    SIMDD_FUNCTION_UNKNOWN = 42,
+    SIMDD_MODULE_REFUSED = 43,
+    SIMDD_MODULE_NOT_ALLOWED = 44,
+    SIMDD_MODULE_LIMIT = 45,
+    SIMDD_MODULE_TOO_BIG = 46,
+    SIMDD_MODULE_UNKEPT = 47,
+    SIMDD_MODULE_TIMEOUT = 48,
     SIMDD_OVERLOADED = 50,
     SIMDD_DEADLINE_EXCEEDED = 51,
     SIMDD_SHUTTING_DOWN = 52,
     SIMDD_CANCELLED = 53,
     SIMDD_NO_BACKEND = 70,
     SIMDD_OUT_OF_MEMORY = 71,
-    SIMDD_INTERNAL = 72
+    SIMDD_INTERNAL = 72,
+    SIMDD_WASM_TRAP = 80,
+    SIMDD_WASM_FAILED = 81,
+    SIMDD_WASM_TIMEOUT = 82,
+    SIMDD_WASM_CRASHED = 83,
+    SIMDD_WASM_MEMORY = 84,
+    SIMDD_WASM_BAD_IMPORT = 85,
+    SIMDD_BAD_RESULT = 86,
+    SIMDD_RESULT_TOO_BIG = 87
 };
 
 enum simdd_backend { SIMDD_BACKEND_AUTO, SIMDD_BACKEND_NATIVE, SIMDD_BACKEND_WASM };

@@ -11,6 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
+#include "module_errand.h"
+
 /* The pool's class of 256 holds it; the next one is four times as large. */
 _Static_assert(sizeof(struct job) <= 384, "a job has grown; look at what it needs");
 
@@ -33,6 +36,9 @@ void job_free(struct pool_local *l, struct job *job)
         for (size_t i = 0; i < KERN_IN_MAX + 1; i++)
             arena_put(job->arenas[i]);
     }
+    call_free(job->call);
+    module_errand_free(job->module);
+    free(job->reason);
     free(job->json_id);
     pool_give(l, job, sizeof(*job));
 }

@@ -17,8 +17,10 @@
 #include "protocol/shape.h"
 #include "protocol/wire.h"
 
+struct call;
 struct client;
 struct connection;
+struct module_errand;
 
 struct job {
     /* set by the connection, then read only */
@@ -32,7 +34,9 @@ struct job {
     bool json;     /* to be answered by a line */
     uint64_t arrived_ns;
     uint64_t deadline_ns; /* 0: none */
-    const struct kern_op_info *info;
+    const struct kern_op_info *info; /* NULL for a call or an errand; op is then KERN_OP_NONE */
+    struct call *call;               /* owned: a function of a user's module; else NULL */
+    struct module_errand *module;    /* owned: adding or showing a module; else NULL */
     struct kern_args args;        /* operands point into in_buf, offsets_buf or arenas */
     struct buf *in_buf;           /* owned reference; NULL if operands lie in arenas */
     struct buf *offsets_buf;      /* owned; private copy of a hash job's offsets from an arena */
@@ -49,6 +53,7 @@ struct job {
     bool keyed;      /* `key` is valid: the result goes into the cache */
     bool cached;     /* answered from the cache */
     uint16_t status; /* enum wire_status; written by the worker that runs it, then by the loop */
+    char *reason; /* owned (free): what an error's sentence does not say; NULL: nothing */
     uint32_t retry_after_us;
     uint32_t estimate_ns; /* saturates */
     struct buf *out_buf; /* owned: the result, unless it lies in arenas[KERN_IN_MAX]; for a keyed

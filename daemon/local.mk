@@ -23,6 +23,8 @@ libdaemon_a_SOURCES = \
 	daemon/cache_ghost.h \
 	daemon/cache_table.c \
 	daemon/cache_table.h \
+	daemon/call.c \
+	daemon/call.h \
 	daemon/clock.h \
 	daemon/conf.c \
 	daemon/conf.h \
@@ -89,6 +91,16 @@ libdaemon_a_SOURCES = \
 	daemon/metrics.h \
 	daemon/metrics_json.c \
 	daemon/metrics_text.c \
+	daemon/module.c \
+	daemon/module_compiled.c \
+	daemon/module_errand.c \
+	daemon/module_errand.h \
+	daemon/module_file.c \
+	daemon/module_file.h \
+	daemon/module_scan.c \
+	daemon/module_store.c \
+	daemon/module_store.h \
+	daemon/module_store_priv.h \
 	daemon/monitor.c \
 	daemon/monitor.h \
 	daemon/monitor_process.c \

@@ -151,7 +151,7 @@ enum wire_status pipeline_admit(struct pipeline *p, struct job *job)
 {
     if (p->draining)
         return WIRE_SHUTTING_DOWN;
-    if (job->backend == WIRE_BACKEND_WASM)
+    if (job->backend == WIRE_BACKEND_WASM || job->info == NULL)
         return WIRE_NO_BACKEND;
     enum wire_status status = admission_enter(p->rooms.admission, job->client, job->total_bytes,
                                               &job->retry_after_us);

@@ -24,7 +24,19 @@ enum wire_type {
     WIRE_METRICS = 3,    /* arg[0]: enum wire_metrics; the answer's payload is the text */
     WIRE_ARENA_ADD = 4,  /* arg[0]: number; arg[1], arg[2]: size, low and high word; one memfd */
     WIRE_ARENA_DROP = 5, /* arg[0]: number */
+    WIRE_CALL = 6,       /* a function of a user's module: a job with struct wire_call in front */
+    /* arg[0]: bytes of the module's name, with which the payload begins, padded to 8. ADD, REMOVE:
+     * arg[1]: enum wire_module. ADD: arg[2]: bytes of the file, which comes behind the name. */
+    WIRE_MODULE_ADD = 7,    /* a module of that name is replaced; calls that run keep the old one */
+    WIRE_MODULE_LIST = 8,   /* no name; the answer's payload is JSON, and so is that of */
+    WIRE_MODULE_SHOW = 9,
+    WIRE_MODULE_REMOVE = 10,
     WIRE_ANSWER = 0x80   /* or-ed to the request's type */
+};
+
+enum wire_module {
+    WIRE_MODULE_OWN,
+    WIRE_MODULE_ALL /* for all users; root only */
 };
 
 enum wire_metrics { WIRE_METRICS_JSON, WIRE_METRICS_PROMETHEUS, WIRE_METRICS_OPENMETRICS };
@@ -42,7 +54,14 @@ enum wire_backend { WIRE_BACKEND_AUTO, WIRE_BACKEND_NATIVE, WIRE_BACKEND_WASM };
 enum wire_priority { WIRE_PRIORITY_NORMAL, WIRE_PRIORITY_HIGH, WIRE_PRIORITY_LOW };
 
 /* Flags of an answer. */
-enum { WIRE_A_CACHED = 0x0001, WIRE_A_IN_ARENA = 0x0002 };
+enum {
+    WIRE_A_CACHED = 0x0001,
+    WIRE_A_IN_ARENA = 0x0002,
+    WIRE_A_TYPE_SHIFT = 8, /* four bits: enum kern_type of a call's result */
+    WIRE_A_TYPE_MASK = 0x0f00,
+    WIRE_A_RANK_SHIFT = 12, /* three bits: its rank, 1 to WIRE_RANK_MAX; 0: no call */
+    WIRE_A_RANK_MASK = 0x7000
+};
 
 /* arg[] of a job by family; arguments not named are 0.
  *   zip, map   n
@@ -50,6 +69,7 @@ enum { WIRE_A_CACHED = 0x0001, WIRE_A_IN_ARENA = 0x0002 };
  *              alpha, beta: bits of f32 or i32; matmul_u8: the zero points of a and b
  *   conv2d     h w channels r s border rounding
  *   hash       count, bytes low word, bytes high word; count 0: one message, no offsets operand
+ * and of a call: operands (1 to 3), params (0 to 8), bytes of the name, whether the result is told
  */
 struct wire_request {
     uint32_t magic;
@@ -78,7 +98,7 @@ struct wire_answer {
     uint64_t result_bytes;
     uint32_t queued_ns;  /* from arrival to the start of its run; saturates, like ran_ns */
     uint32_t ran_ns;
-    uint64_t reserved[2];
+    uint32_t dim[4]; /* of a call's result, the first so many as its rank; the rest is 0 */
 };
 
 /* Where an operand or the result lies. */
@@ -89,9 +109,27 @@ struct wire_ref {
 };
 #define WIRE_INLINE 0xffffffffu
 
+/* A call's payload: struct wire_call; the name "MODULE/FUNCTION", padded to 8; then the operands, each
+ * padded to 8, or the references. */
+enum { WIRE_RANK_MAX = 4, WIRE_CALL_IN_MAX = 3, WIRE_PARAMS_MAX = 8, WIRE_NAME_MAX = 63 };
+
+struct wire_array {
+    uint8_t type; /* enum kern_type */
+    uint8_t rank; /* 1 to WIRE_RANK_MAX */
+    uint16_t zero;
+    uint32_t dim[WIRE_RANK_MAX]; /* row-major, without gaps; those from rank on are 0 */
+};
+
+struct wire_call {
+    struct wire_array in[WIRE_CALL_IN_MAX]; /* those from arg[0] on are zero */
+    struct wire_array out;                  /* zero unless arg[3] is 1 */
+    double param[WIRE_PARAMS_MAX];          /* those from arg[1] on are zero */
+};
+
 _Static_assert(sizeof(struct wire_request) == WIRE_HEADER_BYTES, "no padding in the header");
 _Static_assert(sizeof(struct wire_answer) == WIRE_HEADER_BYTES, "no padding in the header");
 _Static_assert(sizeof(struct wire_ref) == 16, "no padding in a reference");
+_Static_assert(sizeof(struct wire_call) == 144, "no padding in a call");
 
 enum wire_status {
 #define STATUS(code, upper, name, sentence) WIRE_##upper = code,

@@ -53,7 +53,7 @@ START_TEST(header_fields_lie_where_the_protocol_says)
     ck_assert_uint_eq(offsetof(struct wire_answer, result_bytes), 32);
     ck_assert_uint_eq(offsetof(struct wire_answer, queued_ns), 40);
     ck_assert_uint_eq(offsetof(struct wire_answer, ran_ns), 44);
-    ck_assert_uint_eq(offsetof(struct wire_answer, reserved), 48);
+    ck_assert_uint_eq(offsetof(struct wire_answer, dim), 48);
 }
 END_TEST
 
