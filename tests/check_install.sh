@@ -57,6 +57,8 @@ check_files() {
 $bashcompdir/simdctl
 $bindir/simdctl
 $dashboarddir/simdd.json
+$guestdir/examples/attention.c
+$guestdir/examples/sobel.c
 $guestdir/simdd.h
 $includedir/simdd.h
 $libdir/libsimdd.a
