@@ -17,6 +17,15 @@
 
 #include "protocol/wire.h"
 
+/* The daemon is built as this suite is; under a sanitizer its memory is mostly the sanitizer's. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define BED_SANITIZED 1
+#elif defined(__has_feature)
+#define BED_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define BED_SANITIZED 0
+#endif
+
 enum { BED_PATIENCE_S = 120, BED_FLAGS_MAX = 16 };
 
 struct bed {

@@ -352,7 +352,8 @@ START_TEST(ten_thousand_connections_are_served_and_cost_little)
     ck_assert_msg(read(told[0], &byte, 1) == 1, "not all were answered");
     ck_assert_double_eq(bed_metric(&bed, "connections.open"), count + 1);
     double each = (bed_metric(&bed, "process.resident_bytes") - resident - (4 << 20)) / count;
-    ck_assert_msg(each < 4096, "%.0f bytes for each of %u connections", each, count);
+    if (!BED_SANITIZED) /* else it is mostly the sanitizer's */
+        ck_assert_msg(each < 4096, "%.0f bytes for each of %u connections", each, count);
     ck_assert_double_le(bed_metric(&bed, "pool.used_bytes"), used + (1 << 20));
     client_expect_service(&bed);
     kill(child, SIGKILL);
