@@ -18,7 +18,7 @@
 #include "clock.h"
 
 /* A chunk holds several reads; with the buffer's header it fills the pool's class of 256 KiB. */
-enum { CHUNK_BYTES = 256 * 1024 - sizeof(struct buf), READ_BYTES = 64 * 1024, CHUNK_ALIGN = 64 };
+enum { CHUNK_BYTES = 256 * 1024 - BUF_HEADER_BYTES, READ_BYTES = 64 * 1024, CHUNK_ALIGN = 64 };
 
 /* The longest incomplete frame that is kept: a header and a payload that is worked on in place. */
 enum { KEPT_BYTES_MAX = 17 * 1024, LINE_BYTES_MIN = 4096 };

@@ -17,8 +17,8 @@
 
 /* With the buffer's header they fill the pool's classes of 1 and 16 KiB. */
 enum {
-    FIRST_CHUNK_BYTES = 1024 - sizeof(struct buf),
-    CHUNK_BYTES = 16384 - sizeof(struct buf),
+    FIRST_CHUNK_BYTES = 1024 - BUF_HEADER_BYTES,
+    CHUNK_BYTES = 16384 - BUF_HEADER_BYTES,
     IOV_COUNT = 64
 };
 

@@ -185,7 +185,7 @@ START_TEST(used_bytes_cover_what_values_occupy)
     size_t values = 0;
     for (uint64_t id = 0; id < 10; id++) {
         put(key_of(id), id, id * 1000);
-        values += pool_block_bytes(sizeof(struct buf) + id * 1000);
+        values += pool_block_bytes(BUF_HEADER_BYTES + id * 1000);
     }
     ck_assert_uint_ge(stats().used_bytes, values);
     ck_assert_uint_le(stats().used_bytes, values + 10 * 200);
