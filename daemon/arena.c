@@ -19,11 +19,13 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 struct arena {
     uint8_t *base;
     size_t bytes;
     size_t refs;
+    int fd; /* ours: a wasm process maps it, too */
     arena_closed_fn *closed; /* NULL: nobody asked */
     void *room, *owner;
 };
@@ -73,11 +75,16 @@ enum wire_status arena_open(struct arena **out, int fd, uint64_t want_bytes)
     if (a == NULL)
         return WIRE_OUT_OF_MEMORY;
     void *base = mmap(NULL, (size_t)want_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (base == MAP_FAILED) {
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (base == MAP_FAILED || own < 0) {
+        if (base != MAP_FAILED)
+            munmap(base, (size_t)want_bytes);
+        if (own >= 0)
+            close(own);
         free(a);
         return WIRE_OUT_OF_MEMORY;
     }
-    *a = (struct arena){.base = base, .bytes = (size_t)want_bytes, .refs = 1};
+    *a = (struct arena){.base = base, .bytes = (size_t)want_bytes, .refs = 1, .fd = own};
     *out = a;
     return WIRE_OK;
 }
@@ -104,8 +111,9 @@ void arena_put(struct arena *a)
     if (--a->refs > 0)
         return;
     munmap(a->base, a->bytes); /* fails for a bad range only, and this one came from mmap */
+    close(a->fd);
     if (a->closed != NULL)
-        a->closed(a->room, a->owner, a->bytes);
+        a->closed(a->room, a->owner, a);
     free(a);
 }
 
@@ -122,4 +130,14 @@ enum wire_status arena_at(const struct arena *a, uint64_t offset, size_t bytes, 
         return WIRE_ARENA_RANGE;
     *p = a->base + offset;
     return WIRE_OK;
+}
+
+const void *arena_base(const struct arena *a)
+{
+    return a->base;
+}
+
+int arena_fd(const struct arena *a)
+{
+    return a->fd;
 }
