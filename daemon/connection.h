@@ -37,6 +37,7 @@ struct connection_rooms {
     struct admission *admission;
     struct pipeline *pipeline;
     struct monitor *monitor;
+    struct wasm *wasm; /* NULL: there is none */
     connection_metrics_fn *metrics;
     void *metrics_user;
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "frame.h"
+#include "wasm.h"
 
 /* Index of the first entry whose number is not below `number`. */
 static size_t arena_index(const struct connection *c, uint32_t number)
@@ -57,10 +58,12 @@ void connection_drop_arenas(struct connection *c)
 }
 
 /* The last job that used it is done, perhaps long after its connection. */
-static void arena_closed(void *room, void *owner, size_t bytes)
+static void arena_closed(void *room, void *owner, const struct arena *a)
 {
     struct connection_set *s = room;
-    admission_arena_leave(s->rooms.admission, owner, bytes);
+    if (s->rooms.wasm != NULL)
+        wasm_arena_closed(s->rooms.wasm, client_uid(owner), a);
+    admission_arena_leave(s->rooms.admission, owner, arena_bytes(a));
     monitor_add(monitor_loop(s->rooms.monitor), MONITOR_arenas_closed, 1);
 }
 

@@ -112,7 +112,7 @@ static enum wire_status job_begin_payload(struct connection *c, struct job *job,
                                           const struct shape *shape)
 {
     struct pool_local *l = c->set->rooms.local;
-    struct buf *buf = buf_new(l, shape->inline_bytes);
+    struct buf *buf = job_buf_new(l, job, shape->inline_bytes);
     if (buf == NULL)
         return WIRE_OVERLOADED;
     job_set_inline(job, buf, buf->data);
@@ -217,10 +217,10 @@ static int64_t frame_job(struct connection *c, const struct wire_request *r, str
     struct job *job = NULL;
     if (status == WIRE_OK) {
         job = job_make(c, r, &shape, now_ns);
-        if (job == NULL)
-            status = WIRE_OVERLOADED;
+        status = job == NULL ? WIRE_OVERLOADED : pipeline_route(c->set->rooms.pipeline, job);
     }
-    if (job == NULL) {
+    if (status != WIRE_OK) {
+        job_free(c->set->rooms.local, job);
         refuse(c, r, status, field);
         return skip_payload(c, r, have_bytes);
     }
@@ -313,10 +313,10 @@ void connection_line(struct connection *c, const char *line, size_t bytes, uint6
     }
     if (status == WIRE_OK && req.header.type == WIRE_JOB) {
         job = job_make(c, &req.header, &req.shape, now_ns);
-        if (job == NULL)
-            status = WIRE_OVERLOADED;
+        status = job == NULL ? WIRE_OVERLOADED : pipeline_route(c->set->rooms.pipeline, job);
     }
     if (status != WIRE_OK) {
+        job_free(l, job);
         monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
         answer_error(c, &to, status, field[0] != '\0' ? field : NULL, 0);
     } else if (job != NULL) {

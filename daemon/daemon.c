@@ -50,6 +50,7 @@ static void tick_fired(uv_timer_t *timer)
 {
     struct daemon *d = timer->data;
     monitor_tick(d->monitor, clock_ns());
+    wasm_tick(d->wasm);
 }
 
 static void watchdog_fired(uv_timer_t *timer)
@@ -253,6 +254,8 @@ void daemon_free(struct daemon *d)
     connection_set_free(d->connections);
     batcher_free(d->batcher);
     cache_free(d->cache);
+    wasm_free(d->wasm); /* after everyone who holds a block of a segment */
+    module_store_close(d->store);
     admission_free(d->admission);
     monitor_free(d->monitor);
     pool_local_free(d->local);

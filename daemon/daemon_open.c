@@ -68,6 +68,7 @@ void daemon_apply_live(struct daemon *d)
     batcher_set_limits(d->batcher, &batch);
     pipeline_set_limits(d->pipeline, &pipeline);
     connection_set_limits(d->connections, &connection);
+    daemon_apply_wasm(d);
 }
 
 static char *metrics_text(void *user, enum wire_metrics form, size_t *bytes)
@@ -105,6 +106,8 @@ int daemon_open_rooms(struct daemon *d)
         err = cache_new(&d->cache, d->conf.cache_max, d->local);
     if (err == 0)
         err = batcher_new(&d->batcher, &batch, d->local);
+    if (err == 0)
+        err = daemon_open_wasm(d, workers);
     if (err < 0)
         return err;
 
@@ -117,6 +120,8 @@ int daemon_open_rooms(struct daemon *d)
         .batcher = d->batcher,
         .native = &d->native,
         .monitor = d->monitor,
+        .wasm = d->wasm,
+        .backend = daemon_backend(&d->conf),
     };
     err = pipeline_new(&d->pipeline, &rooms, &limits, workers, d->conf.spin);
     if (err < 0)
@@ -127,6 +132,7 @@ int daemon_open_rooms(struct daemon *d)
         .admission = d->admission,
         .pipeline = d->pipeline,
         .monitor = d->monitor,
+        .wasm = d->wasm,
         .metrics = metrics_text,
         .metrics_user = d,
     };

@@ -14,10 +14,12 @@
 #include "daemon.h"
 #include "http.h"
 #include "listener.h"
+#include "module_store.h"
 #include "monitor.h"
 #include "notify.h"
 #include "pipeline.h"
 #include "pool.h"
+#include "wasm.h"
 
 enum { SIGNAL_COUNT = 3 };
 struct daemon {
@@ -44,6 +46,8 @@ struct daemon {
     struct cache *cache;
     struct batcher *batcher;
     struct backend native;
+    struct module_store *store; /* NULL: nowhere to keep modules */
+    struct wasm *wasm;
     struct pipeline *pipeline;
     struct connection_set *connections;
     struct listener *listener;
@@ -57,6 +61,17 @@ int daemon_open_rooms(struct daemon *d);
 
 /* Hands every LIVE parameter to its room. */
 void daemon_apply_live(struct daemon *d);
+
+/* ---- daemon_wasm.c ---- */
+
+/* The wasm backend and the module store. 0 or -errno. */
+int daemon_open_wasm(struct daemon *d, unsigned workers);
+void daemon_apply_wasm(struct daemon *d);
+
+/* Of jobs that leave the choice to us. */
+enum wire_backend daemon_backend(const struct conf *c);
+
+/* ---- daemon_open.c ---- */
 
 /* Opens the job socket and the metrics socket, or takes those that systemd passes. Logs what goes
  * wrong and returns the exit code for it. */

@@ -8,14 +8,16 @@
 
 #include "job.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
 #include "module_errand.h"
+#include "wasm.h"
 
 /* The pool's class of 256 holds it; the next one is four times as large. */
-_Static_assert(sizeof(struct job) <= 384, "a job has grown; look at what it needs");
+_Static_assert(sizeof(struct job) <= 448, "a job has grown; look at what it needs");
 
 struct job *job_new(struct pool_local *l)
 {
@@ -72,7 +74,7 @@ void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload)
 /* The offsets of a message are read several times, so they must not change in between. */
 static enum wire_status offsets_copy(struct pool_local *l, struct job *job)
 {
-    job->offsets_buf = buf_new(l, job->in_bytes[1]);
+    job->offsets_buf = job_buf_new(l, job, job->in_bytes[1]);
     if (job->offsets_buf == NULL)
         return WIRE_OVERLOADED;
     memcpy(job->offsets_buf->data, job->args.in[1], job->in_bytes[1]);
@@ -99,10 +101,38 @@ enum wire_status job_check_offsets(struct pool_local *l, struct job *job)
     return WIRE_OK;
 }
 
+struct buf *job_buf_new(struct pool_local *l, const struct job *job, size_t bytes)
+{
+    if (job->wasm == NULL)
+        return buf_new(l, bytes);
+    return buf_new_shared(l, wasm_user_segment_made(job->wasm), bytes);
+}
+
+int64_t job_share_operands(struct pool_local *l, struct job *job)
+{
+    if (job->wasm == NULL || job->in_buf == NULL || job->in_buf->segment != NULL)
+        return 0;
+    size_t bytes = 0;
+    for (unsigned i = 0; i < job->in_count; i++)
+        bytes += wire_pad(job->in_bytes[i]);
+    struct buf *shared = job_buf_new(l, job, bytes);
+    if (shared == NULL)
+        return -ENOMEM;
+    size_t at = 0;
+    for (unsigned i = 0; i < job->in_count; i++) {
+        memcpy(shared->data + at, job->args.in[i], job->in_bytes[i]);
+        job->args.in[i] = shared->data + at;
+        at += wire_pad(job->in_bytes[i]);
+    }
+    buf_put(l, job->in_buf);
+    job->in_buf = shared;
+    return (int64_t)bytes;
+}
+
 struct buf *job_result_new(struct pool_local *l, const struct job *job)
 {
     size_t padded = wire_pad(job->out_bytes);
-    struct buf *b = buf_new(l, padded);
+    struct buf *b = job_buf_new(l, job, padded);
     if (b != NULL)
         memset(b->data + job->out_bytes, 0, padded - job->out_bytes);
     return b;

@@ -21,6 +21,7 @@ struct call;
 struct client;
 struct connection;
 struct module_errand;
+struct wasm_user;
 
 struct job {
     /* set by the connection, then read only */
@@ -63,6 +64,10 @@ struct job {
     uint64_t batched_ns, started_ns, ended_ns; /* left its batch; run began; run ended */
     uint64_t busy_ns; /* worker time, if it was split */
     uint16_t isa;
+    struct wasm_user *wasm; /* whose process it runs in; NULL: the native backend */
+    void *work_memory;      /* wasm: what its tasks work in; owned, in the user's segment */
+    uint32_t phases;        /* wasm: tasks that it has in a lane, or will have */
+    uint8_t tries, suspected; /* wasm: runs that a process's end cut short; while it ran itself */
 };
 
 /* Returns owned: zeroed; NULL when memory is refused. Thread: the loop. */
@@ -84,6 +89,13 @@ void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload);
  * Returns WIRE_OK, BAD_OFFSETS, or OVERLOADED when memory for the copy is refused.
  */
 enum wire_status job_check_offsets(struct pool_local *l, struct job *job);
+
+/* Moves inline operands into the user's segment, for a wasm job that is complete and has them
+ * elsewhere. Returns the bytes moved; or -ENOMEM. */
+int64_t job_share_operands(struct pool_local *l, struct job *job);
+
+/* Returns owned: memory for `bytes` of the job's operands or result: where its backend has them. */
+struct buf *job_buf_new(struct pool_local *l, const struct job *job, size_t bytes);
 
 /* Returns owned: memory for the job's result, padded with zeros as the wire wants it; or NULL. */
 struct buf *job_result_new(struct pool_local *l, const struct job *job);

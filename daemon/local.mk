@@ -48,6 +48,7 @@ libdaemon_a_SOURCES = \
 	daemon/daemon.h \
 	daemon/daemon_open.c \
 	daemon/daemon_priv.h \
+	daemon/daemon_wasm.c \
 	daemon/deque.c \
 	daemon/deque.h \
 	daemon/digest.c \
@@ -119,6 +120,7 @@ libdaemon_a_SOURCES = \
 	daemon/pipeline_job.c \
 	daemon/pipeline_priv.h \
 	daemon/pipeline_run.c \
+	daemon/pipeline_wasm.c \
 	daemon/pool.c \
 	daemon/pool.h \
 	daemon/pool_bound.c \
@@ -135,9 +137,20 @@ libdaemon_a_SOURCES = \
 	daemon/scheduler.h \
 	daemon/scheduler_fork.c \
 	daemon/scheduler_priv.h \
-	daemon/scheduler_wait.c
+	daemon/scheduler_wait.c \
+	daemon/segment.c \
+	daemon/segment.h \
+	daemon/wasm.c \
+	daemon/wasm.h \
+	daemon/wasm_module.c \
+	daemon/wasm_priv.h \
+	daemon/wasm_process.c \
+	daemon/wasm_process.h \
+	daemon/wasm_run.c \
+	daemon/wasm_window.c
 libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) \
-	$(UV_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(XXHASH_CFLAGS) $(SYSTEMD_CFLAGS)
+	$(UV_CFLAGS) $(MHD_CFLAGS) $(JANSSON_CFLAGS) $(INIH_CFLAGS) $(XXHASH_CFLAGS) $(SYSTEMD_CFLAGS) \
+	-DPKGLIBDIR='"$(pkglibdir)"' -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
 
 DAEMON_LIBS = libdaemon.a libproto.a $(KERN_LIBS) \
 	$(UV_LIBS) $(MHD_LIBS) $(JANSSON_LIBS) $(INIH_LIBS) $(XXHASH_LIBS) -lpthread -ldl

@@ -10,31 +10,68 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum wire_status run_add(struct module_errand *e, unsigned worker, char **reason)
+#include <jansson.h>
+
+static enum wire_status run_add(struct module_errand *e, struct wasm_session *s, char *reason)
 {
-    (void)worker;
-    (void)reason;
-    (void)e;
-    /* SEAM: wasm_module_check(...) goes here: WIRE_OK, or MODULE_REFUSED and *reason, ... */
-    return WIRE_NO_BACKEND;
+    struct host_function *functions = NULL;
+    size_t count;
+    int os_err = 0;
+    enum wire_status status =
+        module_store_may_add(e->store, e->uid, e->for_all, e->name, e->byte_count);
+    if (status == WIRE_OK)
+        status = wasm_module_check(s, e->bytes, e->byte_count, &functions, &count, reason);
+    free(functions);
+    if (status == WIRE_OK)
+        status = module_store_add(e->store, e->uid, e->for_all, e->name, e->bytes, e->byte_count,
+                                  NULL, &os_err);
+    if (status == WIRE_MODULE_UNKEPT)
+        (void)snprintf(reason, HOST_REASON_BYTES, "%s", strerror(-os_err));
+    return status;
 }
 
-static enum wire_status run_show(struct module_errand *e, unsigned worker, char **reason)
+static json_t *functions_json(const struct host_function *functions, size_t count)
 {
-    (void)worker;
-    (void)reason;
-    (void)e;
-    /* SEAM: wasm_module_show(...) goes here */
-    return WIRE_NO_BACKEND;
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:s?, s:b, s:b}", "name", functions[i].name, "splits",
+                            functions[i].splits != 0, "shapes", functions[i].shapes != 0));
+    return list;
 }
 
-enum wire_status module_errand_run(struct module_errand *e, unsigned worker, char **reason)
+static enum wire_status run_show(struct module_errand *e, struct wasm_session *s, char *reason)
+{
+    const struct host_function *functions;
+    size_t count;
+    uint32_t number;
+    char digest[MODULE_DIGEST_TEXT];
+    const struct module *m = e->module;
+    enum wire_status status =
+        wasm_module_load(s, e->module, &number, &functions, &count, reason);
+    if (status != WIRE_OK)
+        return status;
+    module_digest_text(digest, module_digest(m));
+    json_t *shown = json_pack("{s:s, s:i, s:b, s:I, s:s, s:I, s:o}", "name", module_name(m), "uid",
+                              (int)module_uid(m), "all", module_is_for_all(m), "bytes",
+                              (json_int_t)module_bytes(m), "digest", digest, "added",
+                              (json_int_t)module_added_s(m), "functions",
+                              functions_json(functions, count));
+    e->text = shown != NULL ? json_dumps(shown, JSON_COMPACT) : NULL;
+    json_decref(shown);
+    if (e->text == NULL)
+        return WIRE_OUT_OF_MEMORY;
+    e->text_bytes = strlen(e->text);
+    return WIRE_OK;
+}
+
+enum wire_status module_errand_run(struct module_errand *e, struct wasm_session *s, char *reason)
 {
     switch (e->kind) {
     case MODULE_ERRAND_ADD:
-        return run_add(e, worker, reason);
+        return run_add(e, s, reason);
     case MODULE_ERRAND_SHOW:
-        return run_show(e, worker, reason);
+        return run_show(e, s, reason);
     }
     return WIRE_INTERNAL;
 }

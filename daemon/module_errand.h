@@ -13,6 +13,7 @@
 
 #include "module_store.h"
 #include "protocol/wire.h"
+#include "wasm.h"
 
 enum module_errand_kind { MODULE_ERRAND_ADD, MODULE_ERRAND_SHOW };
 
@@ -32,10 +33,11 @@ struct module_errand {
 };
 
 /**
- * Runs the errand. On failure *reason may be set (owned, free): what stands behind the sentence.
+ * Runs the errand. reason: HOST_REASON_BYTES, empty before; on failure what stands behind the
+ * sentence. WASM_CRASHED: the process died, and the errand may be run again.
  * Thread: a worker.
  */
-enum wire_status module_errand_run(struct module_errand *e, unsigned worker, char **reason);
+enum wire_status module_errand_run(struct module_errand *e, struct wasm_session *s, char *reason);
 
 /* NULL is fine. */
 void module_errand_free(struct module_errand *e);

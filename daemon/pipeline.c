@@ -28,6 +28,7 @@ static void batch_finish(struct pipeline *p, struct batch *batch)
                                           : batch->ended_ns - batch->started_ns;
     uint64_t work = 0;
     uint64_t share_ns = ran_ns / batch->count;
+    struct cost *cost = batch->first->wasm != NULL ? &p->wasm_cost : &p->cost;
     struct job *next;
     for (struct job *job = batch->first; job != NULL; job = next) {
         next = job->next;
@@ -39,7 +40,7 @@ static void batch_finish(struct pipeline *p, struct batch *batch)
     }
     uint64_t overhead_ns = (uint64_t)batch->count * JOB_OVERHEAD_NS;
     if (work > 0 && ran_ns > overhead_ns)
-        cost_learn(&p->cost, (enum kern_op)batch->op, work, ran_ns - overhead_ns);
+        cost_learn(cost, (enum kern_op)batch->op, work, ran_ns - overhead_ns);
     batch_free(p->rooms.batcher, batch);
 }
 
@@ -64,7 +65,9 @@ void pipeline_batch_leave(struct pipeline *p, struct batch *batch)
     uint64_t now = clock_ns();
     for (struct job *job = batch->first; job != NULL; job = job->next)
         job->batched_ns = now;
-    if (batch->errand == BATCH_RUN && batch->estimate_ns <= p->limits.inline_max_ns) {
+    /* Another process is waited for by workers only. */
+    if (batch->errand == BATCH_RUN && batch->first->wasm == NULL &&
+        batch->estimate_ns <= p->limits.inline_max_ns) {
         p->inline_total++;
         pipeline_run_inline(p, batch);
         batch_finish(p, batch);
@@ -101,7 +104,8 @@ static void close_batches(struct pipeline *p)
     for (struct batch *b = batch_oldest(p->rooms.batcher); b != NULL; b = next) {
         next = b->next;
         enum batch_cause cause = BATCH_IDLE;
-        if (b->estimate_ns > p->limits.inline_max_ns && !sched_has_idle(p->scheduler)) {
+        if ((b->first->wasm != NULL || b->estimate_ns > p->limits.inline_max_ns) &&
+            !sched_has_idle(p->scheduler)) {
             now = now == 0 ? clock_ns() : now;
             if (now < batch_deadline_ns(p->rooms.batcher))
                 continue;
@@ -261,6 +265,7 @@ int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
     p->worker_count = worker_count;
     p->tasks_max = (size_t)worker_count * TASKS_PER_WORKER;
     cost_init(&p->cost);
+    cost_init(&p->wasm_cost);
 
     struct sched_config cfg = {
         .worker_count = worker_count,

@@ -22,6 +22,7 @@
 #include "scheduler.h"
 
 struct pipeline;
+struct wasm;
 
 struct pipeline_limits {
     uint64_t inline_max_ns; /* a batch estimated below this runs on the loop */
@@ -38,6 +39,8 @@ struct pipeline_rooms {
     struct batcher *batcher;
     struct backend *native;
     struct monitor *monitor;
+    struct wasm *wasm;          /* NULL: not built, or turned off */
+    enum wire_backend backend;  /* of jobs that leave the choice to us */
 };
 
 /* Creates the workers too (worker_count of them); the scheduler belongs to the pipeline. */
@@ -51,10 +54,17 @@ void pipeline_free(struct pipeline *p);
 void pipeline_set_limits(struct pipeline *p, const struct pipeline_limits *limits);
 
 /**
+ * Decides which backend a job runs on, before any memory is taken for its operands. The job has
+ * its client, and its shape, call or errand.
+ * WIRE_OK, NO_BACKEND, TOO_BIG (over what a window holds) or OVERLOADED.
+ */
+enum wire_status pipeline_route(struct pipeline *p, struct job *job);
+
+/**
  * Counts a job in and takes memory for its result. The job has its shape, and arenas if it uses
  * any; its operands may still be on their way.
  * On WIRE_OK the caller must call pipeline_submit() or pipeline_fail(). Otherwise the job is
- * refused (SHUTTING_DOWN, NO_BACKEND, OVERLOADED with job->retry_after_us) and still the caller's.
+ * refused (SHUTTING_DOWN, OVERLOADED with job->retry_after_us) and still the caller's.
  */
 enum wire_status pipeline_admit(struct pipeline *p, struct job *job);
 

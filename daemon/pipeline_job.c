@@ -11,6 +11,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "wasm.h"
+
 /* Operands up to this are digested, and results copied, by the loop: some 5 us. */
 enum { LOOP_BYTES_MAX = 64 * 1024 };
 
@@ -59,6 +61,13 @@ void pipeline_fail(struct pipeline *p, struct job *job, enum wire_status status)
     pipeline_job_finish(p, job, 0);
 }
 
+/* The user's segment is full: somebody's job must end first. */
+static void job_fail_memory(struct pipeline *p, struct job *job)
+{
+    job->retry_after_us = MEMORY_RETRY_US;
+    pipeline_fail(p, job, WIRE_OVERLOADED);
+}
+
 /* Sends one job to a worker by itself. */
 static void job_send(struct pipeline *p, struct job *job, enum batch_errand errand)
 {
@@ -75,8 +84,8 @@ static void job_send(struct pipeline *p, struct job *job, enum batch_errand erra
 static void job_batch(struct pipeline *p, struct job *job)
 {
     /* Too large to run here however small its company, so waiting for some is no use. */
-    if (job->estimate_ns > p->limits.inline_max_ns) {
-        job->split = job->estimate_ns > p->limits.split_min_ns;
+    if (job->info == NULL || job->estimate_ns > p->limits.inline_max_ns) {
+        job->split = job->info != NULL && job->estimate_ns > p->limits.split_min_ns;
         job_send(p, job, BATCH_RUN);
         return;
     }
@@ -89,6 +98,9 @@ static void job_batch(struct pipeline *p, struct job *job)
 
 static bool cache_is_worth(const struct job *job)
 {
+    /* A call may be anything, and a user's guests can write where results of wasm jobs lie. */
+    if (job->info == NULL || (job->wasm != NULL && job->cache_mode == WIRE_CACHE_AUTO))
+        return false;
     /* A result with gaps between its rows would carry the gaps along. */
     if (job->info->family == KERN_matmul && job->args.u.matmul.ldc != job->args.u.matmul.n)
         return false;
@@ -138,7 +150,8 @@ static void job_consider_cache(struct pipeline *p, struct job *job)
 /* Memory for an answer that carries its result. */
 static bool job_take_result(struct pipeline *p, struct job *job)
 {
-    if (job->arenas[KERN_IN_MAX] != NULL)
+    /* A call's result may be known only when its function has been asked. */
+    if (job->arenas[KERN_IN_MAX] != NULL || job->info == NULL)
         return true;
     job->out_buf = job_result_new(p->rooms.local, job);
     if (job->out_buf == NULL)
@@ -147,12 +160,27 @@ static bool job_take_result(struct pipeline *p, struct job *job)
     return true;
 }
 
+enum wire_status pipeline_route(struct pipeline *p, struct job *job)
+{
+    if (job->backend == WIRE_BACKEND_AUTO)
+        job->backend = (uint8_t)(job->info == NULL ? WIRE_BACKEND_WASM : p->rooms.backend);
+    if (job->backend != WIRE_BACKEND_WASM)
+        return job->info != NULL ? WIRE_OK : WIRE_NO_BACKEND;
+    if (p->rooms.wasm == NULL || !wasm_usable(p->rooms.wasm))
+        return WIRE_NO_BACKEND;
+    struct wasm_user *user = wasm_user_of(p->rooms.wasm, client_uid(job->client));
+    if (user == NULL || wasm_user_segment(user) == NULL)
+        return WIRE_OVERLOADED;
+    if (job->total_bytes >= WINDOW_END - WINDOW_ARENAS)
+        return WIRE_TOO_BIG;
+    job->wasm = user;
+    return WIRE_OK;
+}
+
 enum wire_status pipeline_admit(struct pipeline *p, struct job *job)
 {
     if (p->draining)
         return WIRE_SHUTTING_DOWN;
-    if (job->backend == WIRE_BACKEND_WASM || job->info == NULL)
-        return WIRE_NO_BACKEND;
     enum wire_status status = admission_enter(p->rooms.admission, job->client, job->total_bytes,
                                               &job->retry_after_us);
     if (status != WIRE_OK)
@@ -169,9 +197,17 @@ enum wire_status pipeline_admit(struct pipeline *p, struct job *job)
 
 void pipeline_submit(struct pipeline *p, struct job *job)
 {
-    uint64_t ns = JOB_OVERHEAD_NS + cost_estimate_ns(&p->cost, (enum kern_op)job->op, job->work);
+    int64_t moved = job_share_operands(p->rooms.local, job);
+    if (moved < 0) {
+        job_fail_memory(p, job);
+        return;
+    }
+    if (moved > 0)
+        wasm_count_copied(job->wasm, (uint64_t)moved);
+    const struct cost *cost = job->wasm != NULL ? &p->wasm_cost : &p->cost;
+    uint64_t ns = JOB_OVERHEAD_NS + cost_estimate_ns(cost, (enum kern_op)job->op, job->work);
     job->estimate_ns = ns > UINT32_MAX ? UINT32_MAX : (uint32_t)ns;
-    job->isa = (uint16_t)p->rooms.native->isa;
+    job->isa = (uint16_t)(job->wasm != NULL ? wasm_isa(p->rooms.wasm) : p->rooms.native->isa);
     job_consider_cache(p, job);
 }
 

@@ -2,6 +2,7 @@
  *   pipeline.c      life, batches to workers and back, sleeping and waking
  *   pipeline_job.c  one job's way: admitted, looked up, batched, finished
  *   pipeline_run.c  the workers' part: running, digesting, copying
+ *   pipeline_wasm.c the same for jobs that run in simdd-wasm
  */
 #ifndef DAEMON_PIPELINE_PRIV_H
 #define DAEMON_PIPELINE_PRIV_H
@@ -26,7 +27,7 @@ struct pipeline {
     /* the loop */
     struct pipeline_rooms rooms;
     struct pipeline_limits limits;
-    struct cost cost;
+    struct cost cost, wasm_cost;
     size_t in_flight;   /* jobs */
     size_t tasks_out;   /* batches in the scheduler or on their way back */
     size_t tasks_max;   /* more wait in admission, where turns are taken */
@@ -68,7 +69,17 @@ void pipeline_job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns);
 /* The task of a batch: runs its errand, then hands it to the loop. On a worker. */
 void pipeline_task(struct sched_worker *w, struct sched_task *task);
 
+/* The worker has run one more job or range. */
+void pipeline_worker_step(struct pipeline_worker *me);
+
+/* The gaps behind the rows of an inline result are zero, not what the memory held before. */
+void pipeline_clear_gaps(struct job *job);
+
 /* Runs a batch where it stands, on the loop. */
 void pipeline_run_inline(struct pipeline *p, struct batch *batch);
+
+/* ---- pipeline_wasm.c ---- */
+
+void pipeline_run_wasm(struct pipeline *p, struct sched_worker *w, struct batch *batch);
 
 #endif

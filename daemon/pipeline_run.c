@@ -31,7 +31,7 @@ struct split {
     _Atomic uint64_t busy_ns; /* sum over all ranges */
 };
 
-static void worker_step(struct pipeline_worker *me)
+void pipeline_worker_step(struct pipeline_worker *me)
 {
     /* relaxed: only this worker writes it, and the watchdog may see it late */
     atomic_store_explicit(&me->steps,
@@ -54,7 +54,7 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
     unsigned index = sched_worker_index(w);
     struct pipeline_worker *me = &p->workers[index];
 
-    worker_step(me);
+    pipeline_worker_step(me);
     /* relaxed, here and below: a late look costs one range more; sched_for() orders the end. */
     if (atomic_load_explicit(&split->status, memory_order_relaxed) != WIRE_OK)
         return;
@@ -127,8 +127,7 @@ static enum wire_status run_whole(struct pipeline *p, unsigned worker, struct jo
     return WIRE_OK;
 }
 
-/* The gaps behind the rows of an inline result are zero, not what the pool left there. */
-static void clear_gaps(struct job *job)
+void pipeline_clear_gaps(struct job *job)
 {
     if (job->info->family == KERN_matmul && job->arenas[KERN_IN_MAX] == NULL &&
         job->args.u.matmul.ldc != job->args.u.matmul.n)
@@ -156,7 +155,7 @@ static enum wire_status run_job(struct pipeline *p, struct sched_worker *w,
 
     struct kern_plan plan;
     kern_plan(&plan, (enum kern_op)job->op, p->rooms.native->isa, &job->args);
-    clear_gaps(job);
+    pipeline_clear_gaps(job);
 
     status = WIRE_OUT_OF_MEMORY;
     void *shared = NULL, *scratch = NULL;
@@ -215,11 +214,14 @@ void pipeline_task(struct sched_worker *w, struct sched_task *task)
     struct pipeline_worker *me = &p->workers[sched_worker_index(w)];
     struct job *job = batch->first;
 
-    worker_step(me);
+    pipeline_worker_step(me);
     batch->started_ns = clock_ns();
     switch (batch->errand) {
     case BATCH_RUN:
-        run_jobs(p, w, me->local, batch);
+        if (job->wasm != NULL)
+            pipeline_run_wasm(p, w, batch);
+        else
+            run_jobs(p, w, me->local, batch);
         break;
     case BATCH_DIGEST:
         job->key = digest_job(&p->digest, client_uid(job->client), job);

@@ -282,6 +282,8 @@ START_TEST(reload_applies_live_parameters_and_counts_the_others)
             ck_assert_int_eq(conf_set(&fresh, error, rows[i].name, "debug"), 0);
         } else if (strcmp(rows[i].name, "isa_max") == 0) {
             ck_assert_int_eq(conf_set(&fresh, error, rows[i].name, "scalar"), 0);
+        } else if (strcmp(rows[i].name, "backend") == 0) {
+            ck_assert_int_eq(conf_set(&fresh, error, rows[i].name, "wasm"), 0);
         } else {
             ck_assert_int_eq(conf_set(&fresh, error, rows[i].name, "other"), 0);
         }

@@ -333,7 +333,7 @@ START_TEST(a_backend_that_is_not_there_is_said_so)
     start(1, all_inline);
     struct job *job = make(&add4, add4_in);
     job->backend = WIRE_BACKEND_WASM;
-    ck_assert_int_eq(pipeline_admit(pipeline, job), WIRE_NO_BACKEND);
+    ck_assert_int_eq(pipeline_route(pipeline, job), WIRE_NO_BACKEND);
     job_free(local, job);
     stop();
 }

@@ -16,6 +16,9 @@
 
 #include "kernels/kern.h"
 
+/* Compiled forms of another engine are of no use. */
+#define HOST_ENGINE "wasmtime48"
+
 enum { HOST_VERSION = 1, HOST_FD = 3, HOST_REASON_BYTES = 240 };
 
 /* A guest's 4 GiB address space, the same in every instance of one process:
