@@ -16,6 +16,7 @@ AM_TESTS_ENVIRONMENT = \
 
 include tests/kernels.mk
 if !KERNELS_ONLY
+include tests/hostile.mk
 check_SCRIPTS += \
 	tests/check_install.sh \
 	tests/check_rules.sh \
