@@ -144,6 +144,7 @@ int daemon_open_rooms(struct daemon *d)
         .scheduler = pipeline_scheduler(d->pipeline),
         .admission = d->admission,
         .pipeline = d->pipeline,
+        .wasm = d->wasm,
         .isa = kern_isa_name(d->native.isa),
         .version = PACKAGE_VERSION,
     };

@@ -33,6 +33,31 @@ static struct client_name name_client(const struct snapshot *s, size_t i, const 
     return name;
 }
 
+/* Likewise: names of modules are letters, digits, and _ . - by their check. A point would be a new
+ * object in JSON. */
+struct module_label {
+    char labels[112], json[144];
+};
+
+static struct module_label name_module(const struct snapshot *s, size_t i, const char *member)
+{
+    struct module_label name;
+    if (i >= s->wasm.module_rows) {
+        snprintf(name.labels, sizeof name.labels, "uid=\"other\",module=\"other\"");
+        snprintf(name.json, sizeof name.json, "backends.wasm.modules.other.other.%s", member);
+        return name;
+    }
+    const struct wasm_module_stats *m = &s->wasm.modules[i];
+    char plain[sizeof m->name];
+    for (size_t k = 0; k < sizeof plain; k++)
+        plain[k] = m->name[k] == '.' ? '_' : m->name[k];
+    snprintf(name.labels, sizeof name.labels, "uid=\"%" PRIuMAX "\",module=\"%s\"",
+             (uintmax_t)m->uid, m->name);
+    snprintf(name.json, sizeof name.json, "backends.wasm.modules.%" PRIuMAX ".%s.%s",
+             (uintmax_t)m->uid, plain, member);
+    return name;
+}
+
 static void each_build(const struct snapshot *s, metric_fn *fn, void *user)
 {
     char labels[96]; /* both values are ours and need no escapes */
@@ -48,6 +73,7 @@ static void each_build(const struct snapshot *s, metric_fn *fn, void *user)
 void metrics_each(const struct snapshot *s, metric_fn *fn, void *user)
 {
     size_t clients = s->client_rows + (s->client_count > s->client_rows);
+    size_t modules = s->wasm.module_rows + (s->wasm.module_count > s->wasm.module_rows);
     each_build(s, fn, user);
 
 #define VALUE_COUNTER(v)    {.whole = (v)}
@@ -64,9 +90,17 @@ void metrics_each(const struct snapshot *s, metric_fn *fn, void *user)
         struct client_name name = name_client(s, i, j);                                            \
         METRIC(k, f, name.labels, name.json, c->field, h)                                          \
     }
+#define MODULE(k, f, j, field, h)                                                                  \
+    for (size_t i = 0; i < modules; i++) {                                                         \
+        const struct wasm_module_stats *m =                                                        \
+            i < s->wasm.module_rows ? &s->wasm.modules[i] : &s->wasm.other_modules;                \
+        struct module_label name = name_module(s, i, j);                                           \
+        METRIC(k, f, name.labels, name.json, m->field, h)                                          \
+    }
 #include "metrics.def"
 #undef METRIC
 #undef CLIENT
+#undef MODULE
 #undef VALUE_COUNTER
 #undef VALUE_COUNTER_NS
 #undef VALUE_GAUGE

@@ -208,6 +208,8 @@ static void take_sources(struct snapshot *out, const struct monitor_sources *src
         batch_stats(src->batcher, &out->batch);
     if (src->scheduler != NULL)
         sched_stats(src->scheduler, &out->scheduler);
+    if (src->wasm != NULL)
+        wasm_stats(src->wasm, &out->wasm);
     if (src->pipeline != NULL)
         out->inline_batches_total = pipeline_inline_total(src->pipeline);
     if (src->admission != NULL)

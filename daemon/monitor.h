@@ -19,6 +19,7 @@
 #include "kernels/kern.h"
 #include "pool.h"
 #include "scheduler.h"
+#include "wasm.h"
 
 struct pipeline;
 
@@ -67,6 +68,7 @@ struct monitor_sources {
     struct scheduler *scheduler;
     struct admission *admission;
     struct pipeline *pipeline;
+    struct wasm *wasm;
     const char *isa;     /* the native backend's */
     const char *version; /* the daemon's */
 };
@@ -105,6 +107,7 @@ struct snapshot {
     struct batch_stats batch;
     uint64_t inline_batches_total; /* ran on the loop */
     struct sched_stats scheduler;
+    struct wasm_stats wasm;
     struct client_stats clients[MONITOR_CLIENT_ROWS];
     struct client_stats other_clients; /* sum of those without a row; its uid means nothing */
     size_t client_count;               /* all of them */

@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "call.h"
 #include "wasm.h"
 
 /* Operands up to this are digested, and results copied, by the loop: some 5 us. */
@@ -48,6 +49,10 @@ static void count_done(struct pipeline *p, struct job *job, uint64_t ran_ns)
 void pipeline_job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns)
 {
     count_done(p, job, ran_ns);
+    if (job->wasm != NULL)
+        wasm_count_job(p->rooms.wasm, client_uid(job->client),
+                       job->call != NULL ? job->call->module : NULL, job->status == WIRE_OK,
+                       ran_ns);
     if (job->keyed && !job->cached && job->status == WIRE_OK && job->out_buf != NULL)
         (void)cache_put(p->rooms.cache, job->key, job->out_buf, job->out_bytes);
     admission_leave(p->rooms.admission, job->client, job->total_bytes, ran_ns);

@@ -345,6 +345,30 @@ void wasm_free(struct wasm *w)
     free(w);
 }
 
+void wasm_count_job(struct wasm *w, uid_t uid, const struct module *m, bool ok, uint64_t run_ns)
+{
+    w->jobs_total++;
+    w->run_ns_total += run_ns;
+    if (m == NULL)
+        return;
+    size_t i = 0;
+    while (i < w->module_rows &&
+           (w->modules[i].uid != uid || strcmp(w->modules[i].name, module_name(m)) != 0))
+        i++;
+    struct wasm_module_stats *row = i < WASM_MODULE_ROWS ? &w->modules[i] : &w->other_modules;
+    if (i == w->module_rows && i < WASM_MODULE_ROWS) {
+        w->module_rows++;
+        row->uid = uid;
+        (void)snprintf(row->name, sizeof(row->name), "%s", module_name(m));
+    }
+    w->module_count = i < WASM_MODULE_ROWS && w->module_count <= w->module_rows
+                          ? w->module_rows
+                          : WASM_MODULE_ROWS + 1;
+    row->calls_total += ok;
+    row->failed_total += !ok;
+    row->run_ns_total += run_ns;
+}
+
 void wasm_stats(struct wasm *w, struct wasm_stats *out)
 {
     *out = (struct wasm_stats){
@@ -363,8 +387,14 @@ void wasm_stats(struct wasm *w, struct wasm_stats *out)
         TAKE(stale_total),
         TAKE(mapped_bytes),
 #undef TAKE
+        .jobs_total = w->jobs_total,
+        .run_ns_total = w->run_ns_total,
+        .other_modules = w->other_modules,
+        .module_rows = w->module_rows,
+        .module_count = w->module_count,
         .copied_bytes_total = atomic_load_explicit(&w->copied_bytes, memory_order_relaxed),
     };
+    memcpy(out->modules, w->modules, sizeof(out->modules));
     for (unsigned i = 0; i < WASM_TRAP_COUNT; i++)
         out->traps_total[i] = atomic_load_explicit(&w->traps_total[i], memory_order_relaxed);
     for (const struct wasm_user *u = w->users; u != NULL; u = u->next) {

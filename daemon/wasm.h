@@ -50,7 +50,17 @@ struct wasm_config {
 enum wasm_trap { WASM_TRAP_memory, WASM_TRAP_stack, WASM_TRAP_code, WASM_TRAP_math, WASM_TRAP_import,
                  WASM_TRAP_COUNT };
 
+/* One module's calls. */
+struct wasm_module_stats {
+    uid_t uid; /* of who called */
+    char name[WIRE_NAME_MAX + 1];
+    uint64_t calls_total, failed_total, run_ns_total;
+};
+
+enum { WASM_MODULE_ROWS = 16 };
+
 struct wasm_stats {
+    uint64_t jobs_total, run_ns_total;
     uint64_t processes;            /* alive now */
     uint64_t starts_total, restarts_total, idle_ends_total;
     uint64_t tasks_total, failed_total, traps_total[WASM_TRAP_COUNT];
@@ -61,6 +71,9 @@ struct wasm_stats {
     uint64_t copied_bytes_total;
     uint64_t mapped_bytes;         /* arenas in windows now */
     uint64_t segment_bytes;        /* payload segments: bytes with pages */
+    struct wasm_module_stats modules[WASM_MODULE_ROWS], other_modules; /* other: their sum */
+    size_t module_rows;            /* used */
+    size_t module_count;           /* over module_rows: there are others */
 };
 
 int wasm_new(struct wasm **out, const struct wasm_config *cfg, const struct wasm_limits *limits);
@@ -79,7 +92,7 @@ enum kern_isa wasm_isa(const struct wasm *w);
 /* Ends idle processes; forgets dead ones. Thread: the loop, once a second. */
 void wasm_tick(struct wasm *w);
 
-/* Thread: any. */
+/* Thread: the loop. */
 void wasm_stats(struct wasm *w, struct wasm_stats *out);
 
 /* ---- users ---- */
@@ -100,6 +113,9 @@ void wasm_arena_closed(struct wasm *w, uid_t uid, const struct arena *a);
 
 /* Bytes of operands and results that were moved into a segment, or by the host. */
 void wasm_count_copied(struct wasm_user *u, uint64_t bytes);
+
+/* A wasm job has ended; m: whose function it called, or NULL. Thread: the loop. */
+void wasm_count_job(struct wasm *w, uid_t uid, const struct module *m, bool ok, uint64_t run_ns);
 
 /* ---- sessions ---- */
 

@@ -69,7 +69,11 @@ struct wasm {
     bool host_there;
     pthread_mutex_t limits_lock;
     struct wasm_limits limits; /* under it */
-    struct wasm_user *users;   /* the loop */
+    /* the loop */
+    struct wasm_user *users;
+    uint64_t jobs_total, run_ns_total;
+    struct wasm_module_stats modules[WASM_MODULE_ROWS], other_modules;
+    size_t module_rows, module_count;
     struct module_digest kernels_digest;
     char key[64]; /* of compiled forms: engine and CPU */
     /* any thread, relaxed: totals */

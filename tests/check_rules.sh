@@ -41,7 +41,11 @@ read_metrics() {
         fi
         sleep 0.1
     done
-    sed -n 's/^\([a-z_]*\)[{ ].*/\1/p' "$work/metrics" | sort -u >"$work/printed"
+    # What is printed per module has no rows where there are no modules.
+    {
+        sed -n 's/^\([a-z_]*\)[{ ].*/\1/p' "$work/metrics"
+        sed -n 's/^MODULE([A-Z_]*, "\([a-z_]*\)".*/\1/p' "$top/daemon/metrics.def"
+    } | sort -u >"$work/printed"
     [ -s "$work/printed" ] || exit 99
 }
 
