@@ -49,12 +49,13 @@ enum { SIMDD_BAD_CALL = 1, SIMDD_NO_MEMORY = 2 };
 
 /* ---- the ABI: what a function is given ---- */
 
-/* An operand or a result: row-major, without gaps, aligned to its element at least. */
+/* An operand or a result: row-major, without gaps, aligned to 8 bytes at least; no dimension is 0.
+ * A result overlaps no operand. */
 struct simdd_array {
     void *data;
     uint32_t type; /* enum simdd_type */
     uint32_t rank; /* 1 to 4 */
-    uint32_t dim[SIMDD_RANK_MAX]; /* those behind the rank are 1 */
+    uint32_t dim[SIMDD_RANK_MAX]; /* those from the rank on are 0 */
     uint32_t bytes;
 };
 
@@ -62,7 +63,7 @@ struct simdd_call {
     uint32_t version; /* SIMDD_ABI */
     uint32_t in_count;
     struct simdd_array in[SIMDD_IN_MAX];
-    struct simdd_array out; /* without data while shape and units are asked for */
+    struct simdd_array out; /* without data while its shape is asked for */
     uint32_t begin, end;    /* the units to compute; [0, 1) if the function does not split */
     uint32_t param_count;
     uint32_t zero;
@@ -137,8 +138,10 @@ _Static_assert(sizeof(struct simdd_op) == 60, "size of struct simdd_op");
  * units [call->begin, call->end) of the result written. SIMDD_UNITS(name) { ... } answers into how
  * many units, 1 or more, this call may be split: ranges of them then run side by side, each in
  * an instance with an own memory. SIMDD_SHAPE(name) { ... } fills type, rank and dim of call->out,
- * and answers 0 or an error number; without it the result is like operand 0, or as the client
- * says. Keep nothing in globals from one call to the next: it may run in another instance. */
+ * and answers 0 or an error number; without it the result is like operand 0. A client that says
+ * itself what the result is has its way, and then the shape is not asked for: so check it with
+ * simdd_want_result(). Keep nothing in globals from one call to the next: it may run in another
+ * instance. */
 #define SIMDD_FUNCTION(name) SIMDD_EXPORT(name, #name)
 #define SIMDD_UNITS(name)    SIMDD_EXPORT(name##_units, #name ".units")
 #define SIMDD_SHAPE(name)    SIMDD_EXPORT(name##_shape, #name ".shape")
@@ -300,8 +303,19 @@ static inline const char *simdd_type_name(uint32_t type)
     return type < SIMDD_TYPE_COUNT ? names[type] : "unknown";
 }
 
+static inline void simdd_say_array(struct simdd_call *call, uint32_t type, uint32_t rank,
+                                   const uint32_t *dim)
+{
+    simdd_say(call, type < SIMDD_TYPE_COUNT ? simdd_type_name(type) : "of no type");
+    for (uint32_t i = 0; i < rank && i < SIMDD_RANK_MAX; i++) {
+        simdd_say(call, i == 0 ? "[" : ",");
+        simdd_say_number(call, dim[i]);
+    }
+    simdd_say(call, "]");
+}
+
 /* 0 if operand i is there, of that type and rank (0: of any); else an error to answer as it is,
- * such as "operand 1 is i32 of rank 1, not f32 of rank 2". */
+ * such as "operand 1 is i32[5], not f32 of rank 2". */
 static inline int simdd_want(struct simdd_call *call, uint32_t i, enum simdd_type type,
                              uint32_t rank)
 {
@@ -313,19 +327,35 @@ static inline int simdd_want(struct simdd_call *call, uint32_t i, enum simdd_typ
     simdd_say(call, "operand ");
     simdd_say_number(call, i);
     simdd_say(call, " is ");
-    if (i < call->in_count) {
-        simdd_say(call, simdd_type_name(in->type));
-        simdd_say(call, " of rank ");
-        simdd_say_number(call, in->rank);
-        simdd_say(call, ", not ");
-    } else {
-        simdd_say(call, "missing: ");
-    }
+    if (i < call->in_count)
+        simdd_say_array(call, in->type, in->rank, in->dim);
+    else
+        simdd_say(call, "missing");
+    simdd_say(call, ", not ");
     simdd_say(call, simdd_type_name(type));
     if (rank != 0) {
         simdd_say(call, " of rank ");
         simdd_say_number(call, rank);
     }
+    return SIMDD_BAD_CALL;
+}
+
+/* 0 if the result is of that type and shape; else an error to answer as it is, such as
+ * "the result is f32[7,5], not f32[5,7]". */
+static inline int simdd_want_result(struct simdd_call *call, enum simdd_type type, uint32_t rank,
+                                    const uint32_t *dim)
+{
+    bool same = call->out.type == type && call->out.rank == rank;
+
+    for (uint32_t i = 0; same && i < rank; i++)
+        same = call->out.dim[i] == dim[i];
+    if (same)
+        return 0;
+    call->reason[0] = 0;
+    simdd_say(call, "the result is ");
+    simdd_say_array(call, call->out.type, call->out.rank, call->out.dim);
+    simdd_say(call, ", not ");
+    simdd_say_array(call, type, rank, dim);
     return SIMDD_BAD_CALL;
 }
 
@@ -367,7 +397,7 @@ static inline int simdd_result(struct simdd_call *call, enum simdd_type type, ui
     call->out.type = type;
     call->out.rank = rank;
     for (uint32_t i = 0; i < SIMDD_RANK_MAX; i++)
-        call->out.dim[i] = i < rank ? dim[i] : 1;
+        call->out.dim[i] = i < rank ? dim[i] : 0;
     return 0;
 }
 

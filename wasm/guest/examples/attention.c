@@ -76,7 +76,8 @@ static float soften(float *row, uint32_t keys)
            wasm_f32x4_extract_lane(sum, 2) + wasm_f32x4_extract_lane(sum, 3);
 }
 
-static int check(struct simdd_call *call)
+/* 0 and the result's shape, if the operands go together. */
+static int check(struct simdd_call *call, uint32_t shape[2])
 {
     const struct simdd_array *q = &call->in[0], *k = &call->in[1], *v = &call->in[2];
 
@@ -89,19 +90,24 @@ static int check(struct simdd_call *call)
         return simdd_fail(call, BAD_SIZES, "rows of q and k differ in length");
     if (k->dim[0] != v->dim[0])
         return simdd_fail(call, BAD_SIZES, "k and v differ in their number of rows");
+    shape[0] = q->dim[0];
+    shape[1] = v->dim[1];
     return 0;
 }
 
 SIMDD_SHAPE(attention)
 {
-    int err = check(call);
-    if (err != 0)
-        return err;
-    return simdd_result(call, SIMDD_F32, 2, (uint32_t[]){call->in[0].dim[0], call->in[2].dim[1]});
+    uint32_t shape[2];
+    int err = check(call, shape);
+    return err != 0 ? err : simdd_result(call, SIMDD_F32, 2, shape);
 }
 
+/* A call that is wrong is one unit, which says so. */
 SIMDD_UNITS(attention)
 {
+    uint32_t shape[2];
+    if (check(call, shape) != 0)
+        return 1;
     uint32_t rows = block_rows(call);
     return (int)((call->in[0].dim[0] + rows - 1) / rows);
 }
@@ -132,9 +138,15 @@ static void attend(const struct simdd_call *call, float *scores, uint32_t first,
 
 SIMDD_FUNCTION(attention)
 {
+    uint32_t shape[2];
+    int err = check(call, shape);
+    if (err == 0)
+        err = simdd_want_result(call, SIMDD_F32, 2, shape);
+    if (err != 0)
+        return err;
+
     uint32_t rows = call->in[0].dim[0], keys = call->in[1].dim[0], block = block_rows(call);
     float *scores = simdd_scratch((size_t)block * (keys + LANES) * sizeof(float));
-
     if (scores == NULL)
         return simdd_fail(call, SIMDD_NO_MEMORY, "no memory for a row of scores");
     for (uint32_t i = call->begin; i < call->end; i++) {

@@ -28,7 +28,7 @@ static bool is_colour(const struct simdd_call *call)
     return call->in[0].rank == 3;
 }
 
-SIMDD_SHAPE(sobel)
+static int check(struct simdd_call *call)
 {
     const struct simdd_array *image = &call->in[0];
     int err = simdd_want(call, 0, SIMDD_U8, 0);
@@ -37,7 +37,13 @@ SIMDD_SHAPE(sobel)
         return err;
     if (image->rank != 2 && !(image->rank == 3 && image->dim[2] == 3))
         return simdd_fail(call, BAD_IMAGE, "the image is neither [h,w] nor [h,w,3]");
-    return simdd_result(call, SIMDD_U8, 2, image->dim);
+    return 0;
+}
+
+SIMDD_SHAPE(sobel)
+{
+    int err = check(call);
+    return err != 0 ? err : simdd_result(call, SIMDD_U8, 2, call->in[0].dim);
 }
 
 SIMDD_UNITS(sobel)
@@ -133,6 +139,12 @@ static void steep_row(uint8_t *out, uint8_t *const line[3], uint32_t w)
 
 SIMDD_FUNCTION(sobel)
 {
+    int err = check(call);
+    if (err == 0)
+        err = simdd_want_result(call, SIMDD_U8, 2, call->in[0].dim);
+    if (err != 0)
+        return err;
+
     uint32_t h = call->in[0].dim[0], w = call->in[0].dim[1];
     size_t line_bytes = (size_t)w + 2 + VECTOR;
     uint8_t *lines = simdd_scratch(3 * line_bytes);
