@@ -9,4 +9,5 @@ EXTRA_DIST += \
 	docs/demo.jpg \
 	docs/demo.jpg.license \
 	docs/house.svg \
+	docs/modules.md \
 	docs/protocol.md

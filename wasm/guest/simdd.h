@@ -55,7 +55,7 @@ struct simdd_array {
     void *data;
     uint32_t type; /* enum simdd_type */
     uint32_t rank; /* 1 to 4 */
-    uint32_t dim[SIMDD_RANK_MAX]; /* those from the rank on are 0 */
+    uint32_t dim[SIMDD_RANK_MAX]; /* those from the rank on are 1 */
     uint32_t bytes;
 };
 
@@ -397,7 +397,7 @@ static inline int simdd_result(struct simdd_call *call, enum simdd_type type, ui
     call->out.type = type;
     call->out.rank = rank;
     for (uint32_t i = 0; i < SIMDD_RANK_MAX; i++)
-        call->out.dim[i] = i < rank ? dim[i] : 0;
+        call->out.dim[i] = i < rank ? dim[i] : 1;
     return 0;
 }
 
