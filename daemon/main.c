@@ -4,7 +4,10 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include <sys/prctl.h>
 
 #include "conf.h"
 #include "daemon.h"
@@ -105,6 +108,23 @@ static bool parse_arguments(struct arguments *a)
     return true;
 }
 
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE               65
+#define PR_MDWE_REFUSE_EXEC_GAIN  1UL
+#endif
+#ifndef PR_MDWE_NO_INHERIT
+#define PR_MDWE_NO_INHERIT        2UL
+#endif
+
+/* No page of ours becomes executable from here on: no code is ever generated here. simdd-wasm, which
+ * does so, must not inherit that, and kernels before 6.6 know no other way; there it is left. Only as
+ * systemd's service: valgrind makes code in our place. */
+static void refuse_new_code(void)
+{
+    if (getenv("INVOCATION_ID") != NULL)
+        (void)prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN | PR_MDWE_NO_INHERIT, 0L, 0L, 0L);
+}
+
 static enum daemon_exit serve(struct arguments *a, const struct conf *conf)
 {
     struct daemon *d;
@@ -143,5 +163,6 @@ int main(int argc, char **argv)
     }
     if (a.check_config)
         return DAEMON_EXIT_OK;
+    refuse_new_code();
     return (int)serve(&a, &conf);
 }

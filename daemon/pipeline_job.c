@@ -52,7 +52,7 @@ void pipeline_job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns)
     if (job->wasm != NULL)
         wasm_count_job(p->rooms.wasm, client_uid(job->client),
                        job->call != NULL ? job->call->module : NULL, job->status == WIRE_OK,
-                       ran_ns);
+                       job->status == WIRE_OK ? ran_ns : 0);
     if (job->keyed && !job->cached && job->status == WIRE_OK && job->out_buf != NULL)
         (void)cache_put(p->rooms.cache, job->key, job->out_buf, job->out_bytes);
     admission_leave(p->rooms.admission, job->client, job->total_bytes, ran_ns);

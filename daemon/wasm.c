@@ -204,8 +204,8 @@ static enum wire_status session_start(struct wasm_user *u, char *reason)
 /* A dead process is counted once, by whoever finds it. Under the user's lock. */
 static void session_bury(struct wasm_user *u)
 {
-    log_warn("simdd-wasm has ended", "uid=%u pid=%d", (unsigned)u->uid,
-             wasm_process_pid(u->current->process));
+    log_warn("simdd-wasm has ended", "uid=%u pid=%d how=%s", (unsigned)u->uid,
+             wasm_process_pid(u->current->process), wasm_process_end(u->current->process).text);
     atomic_fetch_add_explicit(&u->wasm->crashes_total, 1, memory_order_relaxed);
     session_retire(u);
 }

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -198,6 +199,16 @@ void wasm_process_kill(struct wasm_process *p)
     else
         (void)kill(p->pid, SIGKILL);
     mark_dead(p);
+}
+
+struct wasm_process_end wasm_process_end(const struct wasm_process *p)
+{
+    struct wasm_process_end end = {"unknown"};
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
+        (void)snprintf(end.text, sizeof(end.text), "%s %d",
+                       info.si_code == CLD_EXITED ? "exit" : "signal", info.si_status);
+    return end;
 }
 
 int wasm_process_pid(const struct wasm_process *p)

@@ -60,6 +60,12 @@ bool wasm_process_alive(struct wasm_process *p);
 /* SIGKILL; whoever waits on a lane wakes up. Thread: any. */
 void wasm_process_kill(struct wasm_process *p);
 
+/* How it ended: "signal 9", "exit 70", or "unknown". */
+struct wasm_process_end {
+    char text[24];
+};
+struct wasm_process_end wasm_process_end(const struct wasm_process *p);
+
 int wasm_process_pid(const struct wasm_process *p);
 
 /* A worker's own lane; what lies in it is the process's to write, too. */
