@@ -18,6 +18,7 @@
 
 struct connection;
 struct connection_set;
+struct module_store;
 
 struct connection_limits {
     size_t job_max_bytes;      /* operands and result of one job */
@@ -38,6 +39,7 @@ struct connection_rooms {
     struct pipeline *pipeline;
     struct monitor *monitor;
     struct wasm *wasm; /* NULL: there is none */
+    struct module_store *modules; /* NULL: there are none */
     connection_metrics_fn *metrics;
     void *metrics_user;
 };

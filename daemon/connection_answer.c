@@ -12,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "frame.h"
 #include "json_job.h"
+#include "module_errand.h"
 
 /* Copying so much costs less than another segment in writev. */
 enum { COPY_BYTES_MAX = 4096 };
@@ -97,24 +99,37 @@ static void queue_json(struct connection *c, const struct json_answer *a)
     queue_json(c, &sorry);
 }
 
-void answer_error(struct connection *c, const struct answer_to *to, enum wire_status status,
-                  const char *field, uint32_t retry_after_us)
+void answer_reason(struct connection *c, const struct answer_to *to, enum wire_status status,
+                   const char *field, const char *reason, uint32_t retry_after_us)
 {
-    char reason[256];
-    size_t reason_bytes = frame_reason(reason, sizeof(reason), status, field);
+    char text[512];
+    size_t text_bytes = frame_reason(text, sizeof(text), status, field, reason);
     count_answer(c, status);
     if (to->json) {
         struct json_answer a = {.status = status,
                                 .id_text = to->json_id,
-                                .reason = reason,
+                                .reason = text,
                                 .retry_after_us = retry_after_us};
         queue_json(c, &a);
         return;
     }
     struct wire_answer h;
-    frame_answer(&h, to->type, to->id, status, reason_bytes);
+    frame_answer(&h, to->type, to->id, status, text_bytes);
     h.retry_after_us = retry_after_us;
-    queue_copied(c, &h, reason, reason_bytes);
+    queue_copied(c, &h, text, text_bytes);
+}
+
+void answer_error(struct connection *c, const struct answer_to *to, enum wire_status status,
+                  const char *field, uint32_t retry_after_us)
+{
+    answer_reason(c, to, status, field, NULL, retry_after_us);
+}
+
+uint8_t answer_type(const struct job *job)
+{
+    if (job->module != NULL)
+        return job->module->kind == MODULE_ERRAND_ADD ? WIRE_MODULE_ADD : WIRE_MODULE_SHOW;
+    return job->call != NULL ? WIRE_CALL : WIRE_JOB;
 }
 
 void answer_text(struct connection *c, const struct answer_to *to, const char *text, size_t bytes)
@@ -159,7 +174,8 @@ static void answer_job_json(struct connection *c, const struct job *job, uint64_
     struct json_answer a = {
         .status = WIRE_OK,
         .id_text = job->json_id,
-        .shape = &shape,
+        .shape = job->call == NULL ? &shape : NULL,
+        .array = job->call != NULL ? &job->call->out : NULL,
         .result = job->out_buf->data,
         .isa = kern_isa_name((enum kern_isa)job->isa),
         .cached = job->cached,
@@ -180,11 +196,45 @@ static void note_times(struct connection_set *s, const struct job *job)
     }
 }
 
+/* The header of a result: what is known of the run, and of a call what its result is. */
+static struct wire_answer job_header(const struct job *job, uint64_t queued_ns, uint64_t ran_ns)
+{
+    bool in_arena = job->arenas[KERN_IN_MAX] != NULL;
+    struct wire_answer h;
+    frame_answer(&h, answer_type(job), job->id, WIRE_OK, in_arena ? 0 : job->out_bytes);
+    h.flags = (uint16_t)((job->cached ? WIRE_A_CACHED : 0) | (in_arena ? WIRE_A_IN_ARENA : 0));
+    h.isa = job->isa;
+    h.queued_ns = saturate_u32(queued_ns);
+    h.ran_ns = saturate_u32(ran_ns);
+    if (job->call != NULL) {
+        const struct call_array *out = &job->call->out;
+        h.flags |= (uint16_t)(out->type << WIRE_A_TYPE_SHIFT | out->rank << WIRE_A_RANK_SHIFT);
+        memcpy(h.dim, out->dim, sizeof(h.dim));
+    }
+    return h;
+}
+
+static void answer_failed(struct connection *c, const struct job *job, enum wire_status status,
+                          const char *field)
+{
+    struct answer_to to = {answer_type(job), job->json, job->id, job->json_id};
+    answer_reason(c, &to, status, field, job->reason, job->retry_after_us);
+}
+
 void answer_job(struct connection *c, const struct job *job)
 {
     if (job->status != WIRE_OK) {
-        struct answer_to to = {WIRE_JOB, job->json, job->id, job->json_id};
-        answer_error(c, &to, (enum wire_status)job->status, NULL, job->retry_after_us);
+        answer_failed(c, job, (enum wire_status)job->status, NULL);
+        return;
+    }
+    if (job->module != NULL) {
+        struct answer_to to = {.type = answer_type(job), .id = job->id};
+        answer_text(c, &to, job->module->text, job->module->text_bytes);
+        return;
+    }
+    /* how long a call's result is may be known only now */
+    if (job->json && job->out_bytes > c->set->limits.json_max_bytes) {
+        answer_failed(c, job, WIRE_TOO_BIG, "result");
         return;
     }
     count_answer(c, WIRE_OK);
@@ -195,14 +245,8 @@ void answer_job(struct connection *c, const struct job *job)
         answer_job_json(c, job, queued_ns, ran_ns);
         return;
     }
-    bool in_arena = job->arenas[KERN_IN_MAX] != NULL;
-    struct wire_answer h;
-    frame_answer(&h, WIRE_JOB, job->id, WIRE_OK, in_arena ? 0 : job->out_bytes);
-    h.flags = (uint16_t)((job->cached ? WIRE_A_CACHED : 0) | (in_arena ? WIRE_A_IN_ARENA : 0));
-    h.isa = job->isa;
-    h.queued_ns = saturate_u32(queued_ns);
-    h.ran_ns = saturate_u32(ran_ns);
-    if (in_arena)
+    struct wire_answer h = job_header(job, queued_ns, ran_ns);
+    if (job->arenas[KERN_IN_MAX] != NULL)
         queue_copied(c, &h, NULL, 0);
     else if (job->out_bytes <= COPY_BYTES_MAX)
         queue_copied(c, &h, job->out_buf->data, job->out_bytes);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "call.h"
 #include "frame.h"
 #include "wasm.h"
 
@@ -106,7 +107,9 @@ enum wire_status connection_arena_drop(struct connection *c, const struct wire_r
 static bool overlaps(const struct job *job, unsigned i)
 {
     uintptr_t in = (uintptr_t)job->args.in[i], out = (uintptr_t)job->args.out;
-    if (in == out && (job->info->family == KERN_zip || job->info->family == KERN_map))
+    bool in_place =
+        job->info != NULL && (job->info->family == KERN_zip || job->info->family == KERN_map);
+    if (in == out && in_place)
         return false;
     return in < out + job->out_bytes && out < in + job->in_bytes[i];
 }
@@ -127,6 +130,9 @@ enum wire_status connection_arena_operands(struct connection *c, struct job *job
         if (is_result && refs[i].arena == WIRE_INLINE)
             continue;
         *field = ref_names[i];
+        /* nobody could say how much of the arena it needs, nor what it overlaps */
+        if (is_result && job->call != NULL && !job->call->out_known)
+            return WIRE_BAD_PARAMETER;
         struct arena *arena = arena_find(c, refs[i].arena);
         if (arena == NULL)
             return WIRE_ARENA_UNKNOWN;

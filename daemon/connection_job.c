@@ -23,12 +23,18 @@ enum { IN_PLACE_BYTES_MAX = 16384 };
 /* When memory is short, somebody's job must end or somebody's answer be taken first. */
 enum { RETRY_US = 10000 };
 
-static void refuse(struct connection *c, const struct wire_request *r, enum wire_status status,
-                   const char *field)
+void connection_refuse(struct connection *c, const struct wire_request *r,
+                       enum wire_status status, const char *field, const char *reason)
 {
     struct answer_to to = {.type = r->type, .id = r->id};
     monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
-    answer_error(c, &to, status, field, status == WIRE_OVERLOADED ? RETRY_US : 0);
+    answer_reason(c, &to, status, field, reason, status == WIRE_OVERLOADED ? RETRY_US : 0);
+}
+
+static void refuse(struct connection *c, const struct wire_request *r, enum wire_status status,
+                   const char *field)
+{
+    connection_refuse(c, r, status, field, NULL);
 }
 
 /* The oldest descriptor that came with this connection's bytes, or -1. */
@@ -56,14 +62,13 @@ static void job_done(struct job *job)
     connection_put(c);
 }
 
-/* Returns owned: a job of this connection with its shape, or NULL. */
-static struct job *job_make(struct connection *c, const struct wire_request *r,
-                            const struct shape *shape, uint64_t now_ns)
+struct job *connection_job_new(struct connection *c, const struct wire_request *r,
+                               uint64_t now_ns)
 {
     struct job *job = job_new(c->set->rooms.local);
     if (job == NULL)
         return NULL;
-    job_set_shape(job, shape, r);
+    job->id = r->id;
     job->done = job_done;
     job->conn = c;
     job->gone = &c->gone;
@@ -85,9 +90,18 @@ static enum wire_status job_admit(struct connection *c, struct job *job)
     return status;
 }
 
-/* All operands are here: the job goes its way, or its error is answered. */
-static void job_start(struct connection *c, struct job *job, const struct wire_request *r,
-                      enum wire_status status, const char *field)
+/* Returns owned: likewise with its shape. */
+static struct job *job_make(struct connection *c, const struct wire_request *r,
+                            const struct shape *shape, uint64_t now_ns)
+{
+    struct job *job = connection_job_new(c, r, now_ns);
+    if (job != NULL)
+        job_set_shape(job, shape, r);
+    return job;
+}
+
+void connection_job_start(struct connection *c, struct job *job, const struct wire_request *r,
+                          enum wire_status status, const char *field)
 {
     struct pool_local *l = c->set->rooms.local;
     if (status == WIRE_OK)
@@ -98,7 +112,7 @@ static void job_start(struct connection *c, struct job *job, const struct wire_r
         pipeline_submit(c->set->rooms.pipeline, job);
         return;
     }
-    struct answer_to to = {WIRE_JOB, job->json, r->id, job->json_id};
+    struct answer_to to = {answer_type(job), job->json, r->id, job->json_id};
     uint32_t retry_us = job->retry_after_us;
     if (status == WIRE_OVERLOADED && retry_us == 0)
         retry_us = RETRY_US;
@@ -109,10 +123,10 @@ static void job_start(struct connection *c, struct job *job, const struct wire_r
 
 /* A large inline payload: memory now, bytes as they come. */
 static enum wire_status job_begin_payload(struct connection *c, struct job *job,
-                                          const struct shape *shape)
+                                          size_t inline_bytes)
 {
     struct pool_local *l = c->set->rooms.local;
-    struct buf *buf = job_buf_new(l, job, shape->inline_bytes);
+    struct buf *buf = job_buf_new(l, job, inline_bytes);
     if (buf == NULL)
         return WIRE_OVERLOADED;
     job_set_inline(job, buf, buf->data);
@@ -134,6 +148,42 @@ void connection_payload_done(struct connection *c)
         pipeline_submit(c->set->rooms.pipeline, job);
     else
         pipeline_fail(c->set->rooms.pipeline, job, status);
+}
+
+int64_t connection_skip(struct connection *c, const struct wire_request *r, size_t have_bytes)
+{
+    uint64_t here = r->payload_bytes < have_bytes ? r->payload_bytes : have_bytes;
+    c->skip_bytes = r->payload_bytes - here;
+    return (int64_t)here;
+}
+
+bool connection_reads_in_place(const struct wire_request *r)
+{
+    return r->payload_bytes <= IN_PLACE_BYTES_MAX;
+}
+
+int64_t connection_job_inline(struct connection *c, struct job *job, const struct wire_request *r,
+                              struct buf *buf, const uint8_t *payload, size_t have_bytes,
+                              size_t front)
+{
+    if (connection_reads_in_place(r)) {
+        job_set_inline(job, buf, payload + front);
+        connection_job_start(c, job, r, WIRE_OK, NULL);
+        return (int64_t)r->payload_bytes;
+    }
+    size_t inline_bytes = (size_t)r->payload_bytes - front;
+    enum wire_status status = job_begin_payload(c, job, inline_bytes);
+    if (status != WIRE_OK) {
+        refuse(c, r, status, NULL);
+        job_free(c->set->rooms.local, job);
+        return connection_skip(c, r, have_bytes);
+    }
+    size_t here = have_bytes - front < inline_bytes ? have_bytes - front : inline_bytes;
+    memcpy(job->in_buf->data, payload + front, here);
+    c->payload_have = here;
+    if (here == inline_bytes)
+        connection_payload_done(c);
+    return (int64_t)(front + here);
 }
 
 /* ---- frames ---- */
@@ -187,14 +237,6 @@ static void frame_other(struct connection *c, const struct wire_request *r)
         answer_error(c, &to, status, NULL, 0);
 }
 
-/* Skips what has not come yet of a payload; returns what of it is here. */
-static int64_t skip_payload(struct connection *c, const struct wire_request *r, size_t have_bytes)
-{
-    uint64_t here = r->payload_bytes < have_bytes ? r->payload_bytes : have_bytes;
-    c->skip_bytes = r->payload_bytes - here;
-    return (int64_t)here;
-}
-
 static int64_t frame_job(struct connection *c, const struct wire_request *r, struct buf *buf,
                          const uint8_t *payload, size_t have_bytes, uint64_t now_ns)
 {
@@ -210,8 +252,7 @@ static int64_t frame_job(struct connection *c, const struct wire_request *r, str
             field = "payload_bytes";
         }
     }
-    if (status == WIRE_OK && have_bytes < r->payload_bytes &&
-        r->payload_bytes <= IN_PLACE_BYTES_MAX)
+    if (status == WIRE_OK && have_bytes < r->payload_bytes && connection_reads_in_place(r))
         return -EAGAIN;
 
     struct job *job = NULL;
@@ -222,30 +263,13 @@ static int64_t frame_job(struct connection *c, const struct wire_request *r, str
     if (status != WIRE_OK) {
         job_free(c->set->rooms.local, job);
         refuse(c, r, status, field);
-        return skip_payload(c, r, have_bytes);
+        return connection_skip(c, r, have_bytes);
     }
-    if (in_arenas) {
-        status = connection_arena_operands(c, job, payload, (size_t)r->payload_bytes, &field);
-        job_start(c, job, r, status, field);
-        return (int64_t)r->payload_bytes;
-    }
-    if (r->payload_bytes <= IN_PLACE_BYTES_MAX) {
-        job_set_inline(job, buf, payload);
-        job_start(c, job, r, WIRE_OK, NULL);
-        return (int64_t)r->payload_bytes;
-    }
-    status = job_begin_payload(c, job, &shape);
-    if (status != WIRE_OK) {
-        refuse(c, r, status, NULL);
-        job_free(c->set->rooms.local, job);
-        return skip_payload(c, r, have_bytes);
-    }
-    size_t here = have_bytes < shape.inline_bytes ? have_bytes : shape.inline_bytes;
-    memcpy(job->in_buf->data, payload, here);
-    c->payload_have = here;
-    if (here == shape.inline_bytes)
-        connection_payload_done(c);
-    return (int64_t)here;
+    if (!in_arenas)
+        return connection_job_inline(c, job, r, buf, payload, have_bytes, 0);
+    status = connection_arena_operands(c, job, payload, (size_t)r->payload_bytes, &field);
+    connection_job_start(c, job, r, status, field);
+    return (int64_t)r->payload_bytes;
 }
 
 /* A whole header that is no use: answered, and its payload skipped. */
@@ -258,7 +282,7 @@ static int64_t frame_refused(struct connection *c, const struct wire_request *r,
             close(fd);
     }
     refuse(c, r, why->status, why->field);
-    return skip_payload(c, r, have_bytes);
+    return connection_skip(c, r, have_bytes);
 }
 
 int64_t connection_frame(struct connection *c, struct buf *buf, const uint8_t *p, size_t bytes,
@@ -282,6 +306,10 @@ int64_t connection_frame(struct connection *c, struct buf *buf, const uint8_t *p
         used = frame_refused(c, &r, &why, have_bytes);
     else if (r.type == WIRE_JOB)
         used = frame_job(c, &r, buf, payload, have_bytes, now_ns);
+    else if (r.type == WIRE_CALL)
+        used = connection_call(c, &r, buf, payload, have_bytes, now_ns);
+    else if (r.type >= WIRE_MODULE_ADD)
+        used = connection_module(c, &r, buf, payload, have_bytes, now_ns);
     else
         frame_other(c, &r);
     return used < 0 ? used : WIRE_HEADER_BYTES + used;
@@ -296,40 +324,68 @@ void connection_truncated(struct connection *c)
 
 /* ---- lines ---- */
 
+/* Returns owned: the job that a line describes, or NULL and why. Takes the request's id and call. */
+static struct job *line_job(struct connection *c, struct json_request *req, uint64_t now_ns,
+                            enum wire_status *status, const char **field)
+{
+    struct call *call = req->call;
+    size_t out_bytes = call != NULL ? call->out.bytes : req->shape.out_bytes;
+    /* A column times a row is a short line; the loop would print its answer for seconds. */
+    if (out_bytes > c->set->limits.json_max_bytes) {
+        *status = WIRE_TOO_BIG;
+        *field = "result";
+        return NULL;
+    }
+    if (call != NULL && (*status = connection_call_module(c, call, &req->call_name)) != WIRE_OK) {
+        *field = "op";
+        return NULL;
+    }
+    struct job *job = connection_job_new(c, &req->header, now_ns);
+    if (job == NULL) {
+        *status = WIRE_OVERLOADED;
+        return NULL;
+    }
+    if (call != NULL)
+        job_set_call(job, call, &req->header);
+    else
+        job_set_shape(job, &req->shape, &req->header);
+    req->call = NULL;
+    *status = pipeline_route(c->set->rooms.pipeline, job);
+    if (*status != WIRE_OK) {
+        job_free(c->set->rooms.local, job);
+        return NULL;
+    }
+    job->json = true;
+    job->json_id = req->id_text;
+    req->id_text = NULL;
+    return job;
+}
+
 void connection_line(struct connection *c, const char *line, size_t bytes, uint64_t now_ns)
 {
     struct pool_local *l = c->set->rooms.local;
     struct json_request req = {0};
-    char field[64] = "";
+    char named[64] = "";
+    const char *field = named;
     enum wire_status status =
-        json_job_parse(&req, field, line, bytes, c->set->limits.job_max_bytes, l);
+        json_job_parse(&req, named, line, bytes, c->set->limits.job_max_bytes, l);
     struct answer_to to = {.json = true, .json_id = req.id_text};
     struct job *job = NULL;
 
-    /* A column times a row is a short line; the loop would print its answer for seconds. */
-    if (status == WIRE_OK && req.shape.out_bytes > c->set->limits.json_max_bytes) {
-        status = WIRE_TOO_BIG;
-        memcpy(field, "result", sizeof("result"));
-    }
-    if (status == WIRE_OK && req.header.type == WIRE_JOB) {
-        job = job_make(c, &req.header, &req.shape, now_ns);
-        status = job == NULL ? WIRE_OVERLOADED : pipeline_route(c->set->rooms.pipeline, job);
-    }
+    if (status == WIRE_OK && (req.header.type == WIRE_JOB || req.header.type == WIRE_CALL))
+        job = line_job(c, &req, now_ns, &status, &field);
     if (status != WIRE_OK) {
-        job_free(l, job);
         monitor_add(monitor_loop(c->set->rooms.monitor), MONITOR_jobs_refused, 1);
         answer_error(c, &to, status, field[0] != '\0' ? field : NULL, 0);
     } else if (job != NULL) {
-        job->json = true;
-        job->json_id = req.id_text;
-        req.id_text = NULL;
         job_set_inline(job, req.payload, req.payload->data);
-        job_start(c, job, &req.header, WIRE_OK, NULL);
+        connection_job_start(c, job, &req.header, WIRE_OK, NULL);
     } else if (req.header.type == WIRE_METRICS) {
         answer_metrics(c, &to, WIRE_METRICS_JSON);
     } else {
         answer_text(c, &to, "\"pong\"", 6);
     }
     buf_put(l, req.payload);
+    call_free(req.call);
     free(req.id_text);
 }

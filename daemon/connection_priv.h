@@ -2,6 +2,8 @@
  *   connection.c         life, events, flow control
  *   connection_read.c    bytes from the socket -> frames and lines
  *   connection_job.c     frames and lines -> jobs and other requests
+ *   connection_call.c    calls of users' functions -> jobs
+ *   connection_module.c  users' modules: listed, removed, or jobs that add and show them
  *   connection_arena.c   arenas by number, and operands in them
  *   connection_answer.c  answers -> the out queue
  */
@@ -11,6 +13,7 @@
 #include <stdatomic.h>
 
 #include "arena.h"
+#include "call.h"
 #include "connection.h"
 #include "job.h"
 #include "outq.h"
@@ -135,8 +138,53 @@ void connection_truncated(struct connection *c);
 /* The payload of c->job is complete. */
 void connection_payload_done(struct connection *c);
 
+/* For those who make jobs of other requests: */
+
+/* Answers that a frame is no use. */
+void connection_refuse(struct connection *c, const struct wire_request *r,
+                       enum wire_status status, const char *field, const char *reason);
+
+/* Skips what has not come yet of a payload; returns what of it is here. */
+int64_t connection_skip(struct connection *c, const struct wire_request *r, size_t have_bytes);
+
+/* True if the payload is worked on where it was read, and so must be here as a whole. */
+bool connection_reads_in_place(const struct wire_request *r);
+
+/* Returns owned: a job of this connection without a shape, or NULL. */
+struct job *connection_job_new(struct connection *c, const struct wire_request *r,
+                               uint64_t now_ns);
+
+/* All operands are here: the job goes its way, or its error is answered. Takes it. */
+void connection_job_start(struct connection *c, struct job *job, const struct wire_request *r,
+                          enum wire_status status, const char *field);
+
+/**
+ * Takes a job whose operands lie in its frame, behind the first `front` bytes of the payload: those
+ * are here, and so is the rest if it is read in place.
+ * Returns how many bytes of the payload are done with.
+ */
+int64_t connection_job_inline(struct connection *c, struct job *job, const struct wire_request *r,
+                              struct buf *buf, const uint8_t *payload, size_t have_bytes,
+                              size_t front);
+
 /* One line without its newline. */
 void connection_line(struct connection *c, const char *line, size_t bytes, uint64_t now_ns);
+
+/* ---- connection_call.c ---- */
+
+/* A WIRE_CALL, as connection_frame(). */
+int64_t connection_call(struct connection *c, const struct wire_request *r, struct buf *buf,
+                        const uint8_t *payload, size_t have_bytes, uint64_t now_ns);
+
+/* Finds the module that a call names, for call->module: WIRE_OK, MODULE_UNKNOWN or NO_BACKEND. */
+enum wire_status connection_call_module(struct connection *c, struct call *call,
+                                        const struct call_name *name);
+
+/* ---- connection_module.c ---- */
+
+/* A WIRE_MODULE_..., as connection_frame(). */
+int64_t connection_module(struct connection *c, const struct wire_request *r, struct buf *buf,
+                          const uint8_t *payload, size_t have_bytes, uint64_t now_ns);
 
 /* ---- connection_arena.c ---- */
 
@@ -167,6 +215,13 @@ struct answer_to {
 
 void answer_error(struct connection *c, const struct answer_to *to, enum wire_status status,
                   const char *field, uint32_t retry_after_us);
+
+/* Likewise, with what stands behind the sentence: see frame_reason(). */
+void answer_reason(struct connection *c, const struct answer_to *to, enum wire_status status,
+                   const char *field, const char *reason, uint32_t retry_after_us);
+
+/* The type of the request that a job came from. */
+uint8_t answer_type(const struct job *job);
 
 /* OK, with `bytes` of text as its payload (a JSON value on a JSON connection); text NULL: none. */
 void answer_text(struct connection *c, const struct answer_to *to, const char *text, size_t bytes);

@@ -133,6 +133,7 @@ int daemon_open_rooms(struct daemon *d)
         .pipeline = d->pipeline,
         .monitor = d->monitor,
         .wasm = d->wasm,
+        .modules = d->store,
         .metrics = metrics_text,
         .metrics_user = d,
     };

@@ -4,7 +4,8 @@
  * is refused, so the caller can skip that much and read on. Only a wrong magic or version, after
  * which nothing can be believed, is fatal.
  *
- * Not here: an op's dimensions (shape.h), arenas and their bounds (connection.c).
+ * Not here: an op's dimensions (shape.h), a call's head (call.h), arenas and their bounds
+ * (connection_arena.c).
  */
 #include "config.h"
 
@@ -12,25 +13,36 @@
 
 #include <assert.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "call.h"
 #include "kernels/kern.h"
+#include "protocol/shape.h"
 
 enum {
     ARG_COUNT = 8,
-    JOB_FLAGS = WIRE_F_ARENA | WIRE_F_TRANS_A | WIRE_F_TRANS_B | WIRE_F_CACHE_MASK
+    CALL_FLAGS = WIRE_F_ARENA | WIRE_F_CACHE_MASK,
+    JOB_FLAGS = CALL_FLAGS | WIRE_F_TRANS_A | WIRE_F_TRANS_B
 };
 
+static const char *const arg_names[ARG_COUNT] = {"arg0", "arg1", "arg2", "arg3",
+                                                 "arg4", "arg5", "arg6", "arg7"};
+
 /* Arguments that a type other than WIRE_JOB has; the rest must be 0. */
-static unsigned control_arg_count(uint8_t type)
+static unsigned arg_count(uint8_t type)
 {
     switch (type) {
     case WIRE_METRICS:
     case WIRE_ARENA_DROP:
+    case WIRE_MODULE_SHOW:
         return 1;
+    case WIRE_MODULE_REMOVE:
+        return 2;
     case WIRE_ARENA_ADD:
+    case WIRE_MODULE_ADD:
         return 3;
+    case WIRE_CALL:
+        return 4;
     default:
         return 0;
     }
@@ -42,11 +54,20 @@ static enum wire_status refuse(enum wire_status status, const char **field, cons
     return status;
 }
 
-static enum wire_status check_job(const struct wire_request *h, const char **field)
+static enum wire_status check_unused_args(const struct wire_request *h, const char **field)
+{
+    for (unsigned i = arg_count(h->type); i < ARG_COUNT; i++) {
+        if (h->arg[i] != 0)
+            return refuse(WIRE_BAD_RESERVED, field, arg_names[i]);
+    }
+    return WIRE_OK;
+}
+
+static enum wire_status check_job(const struct wire_request *h, int flags, const char **field)
 {
     unsigned cache = (h->flags & WIRE_F_CACHE_MASK) >> WIRE_F_CACHE_SHIFT;
 
-    if ((h->flags & ~JOB_FLAGS) != 0 || cache > WIRE_CACHE_NEVER)
+    if ((h->flags & ~flags) != 0 || cache > WIRE_CACHE_NEVER)
         return refuse(WIRE_BAD_FLAGS, field, "flags");
     if (h->backend > WIRE_BACKEND_WASM)
         return refuse(WIRE_BAD_BACKEND, field, "backend");
@@ -55,11 +76,46 @@ static enum wire_status check_job(const struct wire_request *h, const char **fie
     return WIRE_OK;
 }
 
+/* A call's counts, and that its head fits into the payload. */
+static enum wire_status check_call(const struct wire_request *h, const char **field)
+{
+    enum wire_status status = check_job(h, CALL_FLAGS, field);
+    if (status != WIRE_OK)
+        return status;
+    if (h->op != 0)
+        return refuse(WIRE_BAD_RESERVED, field, "op");
+    if (h->backend == WIRE_BACKEND_NATIVE)
+        return refuse(WIRE_BAD_BACKEND, field, "backend");
+    if (h->arg[0] < 1 || h->arg[0] > WIRE_CALL_IN_MAX)
+        return refuse(WIRE_BAD_PARAMETER, field, arg_names[0]);
+    if (h->arg[1] > WIRE_PARAMS_MAX)
+        return refuse(WIRE_BAD_PARAMETER, field, arg_names[1]);
+    if (h->arg[2] > 2 * WIRE_NAME_MAX + 1)
+        return refuse(WIRE_BAD_NAME, field, "name");
+    if (h->arg[3] > 1)
+        return refuse(WIRE_BAD_PARAMETER, field, arg_names[3]);
+    if (h->payload_bytes < call_head_bytes(h))
+        return refuse(WIRE_BAD_PAYLOAD_BYTES, field, "payload_bytes");
+    return check_unused_args(h, field);
+}
+
+/* What a module's frame must carry, exactly. */
+static enum wire_status check_module(const struct wire_request *h, const char **field)
+{
+    uint64_t want_bytes = wire_pad(h->arg[0]);
+    if (h->arg[0] > WIRE_NAME_MAX)
+        return refuse(WIRE_BAD_NAME, field, "name");
+    if (h->type != WIRE_MODULE_SHOW && h->arg[1] > WIRE_MODULE_ALL)
+        return refuse(WIRE_BAD_PARAMETER, field, arg_names[1]);
+    if (h->type == WIRE_MODULE_ADD)
+        want_bytes += wire_pad(h->arg[2]);
+    if (h->payload_bytes != want_bytes)
+        return refuse(WIRE_BAD_PAYLOAD_BYTES, field, "payload_bytes");
+    return WIRE_OK;
+}
+
 static enum wire_status check_control(const struct wire_request *h, const char **field)
 {
-    static const char *const arg_names[ARG_COUNT] = {"arg0", "arg1", "arg2", "arg3",
-                                                     "arg4", "arg5", "arg6", "arg7"};
-
     if (h->flags != 0)
         return refuse(WIRE_BAD_FLAGS, field, "flags");
     if (h->op != 0)
@@ -70,15 +126,16 @@ static enum wire_status check_control(const struct wire_request *h, const char *
         return refuse(WIRE_BAD_RESERVED, field, "priority");
     if (h->deadline_us != 0)
         return refuse(WIRE_BAD_RESERVED, field, "deadline_us");
-    for (unsigned i = control_arg_count(h->type); i < ARG_COUNT; i++) {
-        if (h->arg[i] != 0)
-            return refuse(WIRE_BAD_RESERVED, field, arg_names[i]);
-    }
+    enum wire_status status = check_unused_args(h, field);
+    if (status != WIRE_OK)
+        return status;
     if (h->type == WIRE_METRICS && h->arg[0] > WIRE_METRICS_OPENMETRICS)
         return refuse(WIRE_BAD_PARAMETER, field, arg_names[0]);
     /* an arena of that number could never be named by a job */
     if (h->type == WIRE_ARENA_ADD && h->arg[0] == WIRE_INLINE)
         return refuse(WIRE_BAD_PARAMETER, field, arg_names[0]);
+    if (h->type == WIRE_MODULE_ADD || h->type == WIRE_MODULE_SHOW || h->type == WIRE_MODULE_REMOVE)
+        return check_module(h, field);
     if (h->payload_bytes != 0)
         return refuse(WIRE_BAD_PAYLOAD_BYTES, field, "payload_bytes");
     return WIRE_OK;
@@ -87,11 +144,15 @@ static enum wire_status check_control(const struct wire_request *h, const char *
 static enum wire_status check_header(const struct wire_request *h, uint64_t max_payload_bytes,
                                      const char **field)
 {
-    if (h->type < WIRE_JOB || h->type > WIRE_ARENA_DROP)
+    if (h->type < WIRE_JOB || h->type > WIRE_MODULE_REMOVE)
         return refuse(WIRE_BAD_TYPE, field, "type");
-    enum wire_status status = h->type == WIRE_JOB ? check_job(h, field) : check_control(h, field);
+    enum wire_status status = h->type == WIRE_JOB    ? check_job(h, JOB_FLAGS, field)
+                              : h->type == WIRE_CALL ? check_call(h, field)
+                                                     : check_control(h, field);
     if (status != WIRE_OK)
         return status;
+    if (h->type == WIRE_CALL) /* the limit is for operands */
+        max_payload_bytes += call_head_bytes(h);
     if (h->payload_bytes % WIRE_ALIGN != 0)
         return refuse(WIRE_BAD_PAYLOAD_BYTES, field, "payload_bytes");
     if (h->payload_bytes > max_payload_bytes)
@@ -174,17 +235,57 @@ void frame_answer(struct wire_answer *out, uint8_t request_type, uint64_t id,
     };
 }
 
-size_t frame_reason(char *out, size_t cap, enum wire_status status, const char *field)
+/* Bytes of the character at p, which is terminated; 0 if it is no UTF-8. */
+static size_t character_bytes(const char *p)
 {
-    bool named = field != NULL && field[0] != '\0';
+    const unsigned char *u = (const unsigned char *)p;
+    size_t n = u[0] < 0x80 ? 1 : u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+    if ((u[0] >= 0x80 && u[0] < 0xc2) || u[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++) {
+        if ((u[i] & 0xc0) != 0x80)
+            return 0;
+    }
+    bool overlong = (u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xf0 && u[1] < 0x90);
+    bool surrogate = u[0] == 0xed && u[1] > 0x9f;
+    bool beyond = u[0] == 0xf4 && u[1] > 0x8f;
+    return overlong || surrogate || beyond ? 0 : n;
+}
 
+/* Appends text that somebody else wrote. */
+static size_t append(char *out, size_t at, size_t cap, const char *text)
+{
+    while (*text != '\0') {
+        size_t n = character_bytes(text);
+        bool plain = n > 1 || (n == 1 && *text >= 0x20 && *text != 0x7f);
+        size_t want = n == 0 ? 1 : n;
+        if (want >= cap - at)
+            break;
+        if (plain)
+            memcpy(out + at, text, want);
+        else
+            out[at] = '?';
+        at += want;
+        text += want;
+    }
+    out[at] = '\0';
+    return at;
+}
+
+size_t frame_reason(char *out, size_t cap, enum wire_status status, const char *field,
+                    const char *reason)
+{
     if (cap == 0)
         return 0;
-    int n = snprintf(out, cap, "%s%s%s", named ? field : "", named ? ": " : "",
-                     wire_status_sentence(status));
-    if (n < 0) { /* cannot happen for plain %s; an empty reason is still an answer */
-        out[0] = '\0';
-        return 0;
+    size_t at = 0;
+    if (field != NULL && field[0] != '\0') {
+        at = append(out, at, cap, field);
+        at = append(out, at, cap, ": ");
     }
-    return (size_t)n < cap ? (size_t)n : cap - 1;
+    at = append(out, at, cap, wire_status_sentence(status));
+    if (reason != NULL && reason[0] != '\0') {
+        at = append(out, at, cap, ": ");
+        at = append(out, at, cap, reason);
+    }
+    return at;
 }

@@ -23,7 +23,8 @@ enum frame_result {
  * Reads one header: magic, version, type, flags, payload length (a multiple of 8, at most
  * max_payload_bytes, fitting the type), and that fields of no use to the type are 0.
  * A wrong magic is FATAL from its first byte on, and *out is then zero: it meant something else.
- * out is written unless NEED_MORE; why on REJECTED and FATAL. Does not look at a job's shape.
+ * out is written unless NEED_MORE; why on REJECTED and FATAL. Does not look at a job's shape, nor
+ * into a payload; but one that begins with a name or a call's head is long enough for it.
  */
 enum frame_result frame_parse(struct wire_request *out, struct frame_reject *why,
                               const uint8_t *p, size_t p_bytes, uint64_t max_payload_bytes);
@@ -41,8 +42,11 @@ void frame_answer(struct wire_answer *out, uint8_t request_type, uint64_t id,
 
 /**
  * The sentence of an error answer, for example "k: a dimension is zero, even or out of range".
- * Returns its length, at most cap - 1; always terminated.
+ * reason  what the sentence does not say, such as a module's own words, which follow it: whatever in
+ *         them is no UTF-8 or no printed character becomes '?'; NULL: nothing
+ * Returns its length, at most cap - 1; always terminated, and never cut within a character.
  */
-size_t frame_reason(char *out, size_t cap, enum wire_status status, const char *field);
+size_t frame_reason(char *out, size_t cap, enum wire_status status, const char *field,
+                    const char *reason);
 
 #endif

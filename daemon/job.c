@@ -45,15 +45,33 @@ void job_free(struct pool_local *l, struct job *job)
     pool_give(l, job, sizeof(*job));
 }
 
-void job_set_shape(struct job *job, const struct shape *shape, const struct wire_request *h)
+/* What every job's header says. */
+static void set_manner(struct job *job, const struct wire_request *h)
 {
     job->id = h->id;
-    job->info = shape->info;
-    job->args = shape->args;
-    job->op = (uint8_t)h->op;
     job->backend = h->backend;
     job->priority = h->priority;
     job->cache_mode = (uint8_t)((h->flags & WIRE_F_CACHE_MASK) >> WIRE_F_CACHE_SHIFT);
+}
+
+void job_set_call(struct job *job, struct call *call, const struct wire_request *h)
+{
+    set_manner(job, h);
+    job->backend = WIRE_BACKEND_WASM; /* auto means nothing else here */
+    job->call = call;
+    job->in_count = call->in_count;
+    for (unsigned i = 0; i < call->in_count; i++)
+        job->in_bytes[i] = call->in[i].bytes;
+    job->out_bytes = call->out_known ? call->out.bytes : 0;
+    job->total_bytes = call_total_bytes(call);
+}
+
+void job_set_shape(struct job *job, const struct shape *shape, const struct wire_request *h)
+{
+    set_manner(job, h);
+    job->info = shape->info;
+    job->args = shape->args;
+    job->op = (uint8_t)h->op;
     job->in_count = (uint8_t)shape->in_count;
     for (unsigned i = 0; i < shape->in_count; i++)
         job->in_bytes[i] = shape->in_bytes[i];
@@ -68,6 +86,10 @@ void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload)
     for (unsigned i = 0; i < job->in_count; i++) {
         job->args.in[i] = payload;
         payload += wire_pad(job->in_bytes[i]);
+    }
+    if (job->module != NULL) {
+        job->module->bytes = job->args.in[0];
+        job->module->byte_count = job->in_bytes[0];
     }
 }
 
@@ -84,7 +106,7 @@ static enum wire_status offsets_copy(struct pool_local *l, struct job *job)
 
 enum wire_status job_check_offsets(struct pool_local *l, struct job *job)
 {
-    if (job->info->family != KERN_hash || job->in_count < 2)
+    if (job->info == NULL || job->info->family != KERN_hash || job->in_count < 2)
         return WIRE_OK;
     if (job->in_buf == NULL) {
         enum wire_status status = offsets_copy(l, job);

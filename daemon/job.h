@@ -79,6 +79,9 @@ void job_free(struct pool_local *l, struct job *job);
 /* Takes sizes, dimensions and parameters from a checked shape and its header. */
 void job_set_shape(struct job *job, const struct shape *shape, const struct wire_request *h);
 
+/* Takes sizes of a checked call, and the call: job_free() frees it. */
+void job_set_call(struct job *job, struct call *call, const struct wire_request *h);
+
 /* Points the operands into one inline payload of shape->inline_bytes that lies in `buf`.
  * Takes one reference of its own. */
 void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload);

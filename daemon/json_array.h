@@ -11,7 +11,7 @@
 #include "kernels/kern.h"
 #include "protocol/wire.h"
 
-enum { JSON_RANK_MAX = 3 };
+enum { JSON_RANK_MAX = 4 };
 
 struct json_dims {
     unsigned rank; /* 1 to JSON_RANK_MAX */

@@ -8,19 +8,22 @@
 #include <stdint.h>
 
 #include "buf.h"
+#include "call.h"
 #include "protocol/shape.h"
 #include "protocol/wire.h"
 
 struct json_request {
-    struct wire_request header; /* type WIRE_JOB, WIRE_PING or WIRE_METRICS */
+    struct wire_request header; /* type WIRE_JOB, WIRE_CALL, WIRE_PING or WIRE_METRICS */
     struct shape shape;         /* of a job */
-    struct buf *payload;        /* owned: a job's operands as an inline frame carries them */
+    struct call *call;          /* owned: of a call; its module is yet to be found, by call_name */
+    struct call_name call_name;
+    struct buf *payload;        /* owned: the operands as an inline frame carries them */
     char *id_text;              /* owned (free): the "id" member as JSON text; NULL: none given */
 };
 
 /**
  * Parses one line, without its newline.
- * On success the caller owns payload and id_text. On failure *field (at most 64 bytes, terminated)
+ * On success the caller owns payload, call and id_text. On failure *field (at most 64 bytes, terminated)
  * names the member at fault, or the byte where the JSON broke, or is empty; id_text is set when
  * the line got as far as an id.
  * Returns WIRE_OK, or BAD_JSON, BAD_FIELD, BAD_VALUE, BAD_OP, BAD_SHAPE, TOO_BIG, ...
@@ -34,8 +37,9 @@ struct json_answer {
     const char *id_text; /* NULL prints null */
     const char *reason;  /* sentence of an error */
     uint32_t retry_after_us;
-    const struct shape *shape; /* of a job that is OK */
-    const void *result;        /* shape->out_bytes */
+    const struct shape *shape; /* of a job that is OK, */
+    const struct call_array *array; /* or the result of a call that is */
+    const void *result;             /* as many bytes as that says */
     const char *text;          /* instead of a result: a JSON value as it stands (metrics) */
     const char *isa;
     int cached;

@@ -18,7 +18,8 @@ enum {
     MATMUL_U8 = 16,
     CONV2D = 32,
     HASH = 64,
-    JOB = ZIP | MAP | MATMUL | MATMUL_U8 | CONV2D | HASH
+    CALL = 128, /* a function of a user's module */
+    JOB = ZIP | MAP | MATMUL | MATMUL_U8 | CONV2D | HASH | CALL
 };
 
 static const struct member {
@@ -31,8 +32,11 @@ static const struct member {
     {"cache", JOB},
     {"deadline_us", JOB},
     {"priority", JOB},
-    {"x", ZIP | MAP},
-    {"y", ZIP},
+    {"x", ZIP | MAP | CALL},
+    {"y", ZIP | CALL},
+    {"z", CALL},
+    {"params", CALL},
+    {"result", CALL},
     {"a", MATMUL | MATMUL_U8},
     {"b", MATMUL | MATMUL_U8},
     {"c", MATMUL},
@@ -101,7 +105,7 @@ static unsigned group_of(const struct kern_op_info *info)
 
 enum wire_status json_parse_members(struct json_parse *p)
 {
-    unsigned group = group_of(p->info);
+    unsigned group = p->out->call != NULL ? CALL : group_of(p->info);
 
     for (void *it = json_object_iter(p->root); it != NULL;
          it = json_object_iter_next(p->root, it)) {

@@ -70,6 +70,27 @@ static enum wire_status parse_job(struct json_parse *p, size_t job_max_bytes, st
     return json_parse_fill(p, out->payload->data);
 }
 
+/* A function of a user's module. */
+static enum wire_status parse_call(struct json_parse *p, const json_t *op, size_t job_max_bytes,
+                                   struct pool_local *l)
+{
+    struct json_request *out = p->out;
+    enum wire_status status =
+        json_parse_call(p, json_string_value(op), json_string_length(op), job_max_bytes);
+    if (status == WIRE_OK)
+        status = take_manner(p);
+    if (status == WIRE_OK && out->header.backend == WIRE_BACKEND_NATIVE)
+        status = json_parse_refuse(p, WIRE_BAD_BACKEND, "backend");
+    if (status != WIRE_OK)
+        return status;
+    size_t inline_bytes = call_inline_bytes(out->call);
+    out->payload = buf_new(l, inline_bytes);
+    if (out->payload == NULL)
+        return WIRE_OVERLOADED;
+    out->header.payload_bytes = inline_bytes;
+    return json_parse_call_fill(p, out->payload->data);
+}
+
 static enum wire_status parse_request(struct json_parse *p, size_t job_max_bytes,
                                       struct pool_local *l)
 {
@@ -81,6 +102,8 @@ static enum wire_status parse_request(struct json_parse *p, size_t job_max_bytes
         p->out->header.type = json_is_word(op, "ping") ? WIRE_PING : WIRE_METRICS;
         return json_parse_members(p);
     }
+    if (memchr(json_string_value(op), '/', json_string_length(op)) != NULL)
+        return parse_call(p, op, job_max_bytes, l);
     p->out->header.op = (uint16_t)kern_op_find(json_string_value(op), json_string_length(op));
     p->info = kern_op_info(p->out->header.op);
     if (p->info == NULL)
@@ -157,7 +180,9 @@ enum wire_status json_job_parse(struct json_request *out, char field[static 64],
     json_decref(root);
     if (status != WIRE_OK) {
         buf_put(l, out->payload);
+        call_free(out->call);
         out->payload = NULL;
+        out->call = NULL;
     }
     return status;
 }

@@ -19,7 +19,7 @@
 
 #include "kernels/kern.h"
 
-enum { ELEMENT_CHARS = 24, RANK_MAX = 3 };
+enum { ELEMENT_CHARS = 24, RANK_MAX = WIRE_RANK_MAX };
 
 /* A text that grows. A failure is remembered; what is put afterwards is dropped. */
 struct text {
@@ -256,12 +256,46 @@ static void put_on_one_line(struct text *t, const char *json)
     }
 }
 
+/* Row-major, without gaps. */
+static struct layout layout_of_array(const struct call_array *array)
+{
+    struct layout layout = {.rank = array->rank};
+    size_t step = 1;
+
+    assert(array->rank >= 1 && array->rank <= RANK_MAX);
+    for (unsigned i = array->rank; i-- > 0;) {
+        layout.size[i] = array->dim[i];
+        layout.step[i] = step;
+        step *= array->dim[i];
+    }
+    return layout;
+}
+
+/* A call's client may not know beforehand what comes. */
+static void put_shape(struct text *t, const struct call_array *array)
+{
+    static const char *const types[] = {"f32", "i32", "u32", "u8", "u64"};
+
+    put_str(t, ",\"type\":");
+    put_quoted(t, types[array->type]);
+    put_str(t, ",\"shape\":[");
+    for (unsigned i = 0; i < array->rank; i++) {
+        if (i > 0)
+            put_char(t, ',');
+        put_u64(t, array->dim[i]);
+    }
+    put_char(t, ']');
+}
+
 static void put_result(struct text *t, const struct json_answer *a)
 {
-    struct layout layout = layout_of(a->shape);
+    struct layout layout = a->array != NULL ? layout_of_array(a->array) : layout_of(a->shape);
 
     put_str(t, ",\"result\":");
-    put_array(t, a->shape->info->out, a->result, &layout, 0);
+    put_array(t, a->array != NULL ? (enum kern_type)a->array->type : a->shape->info->out,
+              a->result, &layout, 0);
+    if (a->array != NULL)
+        put_shape(t, a->array);
     put_str(t, a->cached ? ",\"cached\":true" : ",\"cached\":false");
     if (a->isa != NULL) {
         put_str(t, ",\"isa\":");
@@ -293,7 +327,7 @@ char *json_job_print(const struct json_answer *a, size_t *bytes)
     put_quoted(&t, wire_status_name(a->status));
     if (a->status != WIRE_OK) {
         put_error(&t, a);
-    } else if (a->shape != NULL) {
+    } else if (a->shape != NULL || a->array != NULL) {
         put_result(&t, a);
     } else if (a->text != NULL) {
         put_str(&t, ",\"result\":");

@@ -17,7 +17,7 @@ struct json_parse {
     json_t *root; /* an object */
     struct json_request *out;
     char *field;                     /* of json_job_parse(); written by json_parse_refuse() only */
-    const struct kern_op_info *info; /* NULL: no job */
+    const struct kern_op_info *info; /* NULL: no job, or a call */
     struct {                         /* where operand i comes from; a hash names its form in 0 */
         const char *name;
         const json_t *value;
@@ -56,5 +56,17 @@ enum wire_status json_parse_describe(struct json_parse *p);
 
 /* The operands, each padded with zeros, to dst: out->shape.inline_bytes, as a frame has them. */
 enum wire_status json_parse_fill(struct json_parse *p, uint8_t *dst);
+
+/* One operand that is no hash's: `bytes` of it and its padding. Returns where the next one begins in
+ * *dst. */
+enum wire_status json_parse_fill_operand(struct json_parse *p, unsigned i, uint8_t **dst,
+                                         size_t bytes);
+
+/* Members of a call -> out->call, and its operands -> operand[]. `name` is "MODULE/FUNCTION". */
+enum wire_status json_parse_call(struct json_parse *p, const char *name, size_t name_bytes,
+                                 size_t job_max_bytes);
+
+/* Its operands, likewise: call_inline_bytes(). */
+enum wire_status json_parse_call_fill(struct json_parse *p, uint8_t *dst);
 
 #endif

@@ -176,6 +176,8 @@ static enum wire_status take_image(struct json_parse *p)
     const struct json_dims *d = &p->operand[0].dims;
     enum wire_status status = take_operand(p, 0, "image", p->info->in);
 
+    if (status == WIRE_OK && d->rank > 3)
+        status = json_parse_refuse(p, WIRE_BAD_SHAPE, "image");
     if (status == WIRE_OK && d->rank > 1) {
         status = agree(p, &arg[0], d->size[0], "image");
         if (status == WIRE_OK)
@@ -298,23 +300,32 @@ static enum wire_status fill_hash(struct json_parse *p, uint8_t *dst)
     }
 }
 
+enum wire_status json_parse_fill_operand(struct json_parse *p, unsigned i, uint8_t **dst,
+                                         size_t bytes)
+{
+    memset(*dst + bytes, 0, wire_pad(bytes) - bytes);
+    enum wire_status status =
+        json_array_fill(*dst, p->operand[i].type, p->operand[i].value, &p->operand[i].dims);
+    *dst += wire_pad(bytes);
+    return status == WIRE_OK ? WIRE_OK : json_parse_refuse(p, status, p->operand[i].name);
+}
+
 enum wire_status json_parse_fill(struct json_parse *p, uint8_t *dst)
 {
     const struct shape *shape = &p->out->shape;
     uint8_t *start = dst;
+    enum wire_status status = WIRE_OK;
 
-    for (unsigned i = 0; i < shape->in_count; i++) {
+    for (unsigned i = 0; i < shape->in_count && status == WIRE_OK; i++) {
         size_t bytes = shape->in_bytes[i];
-        memset(dst + bytes, 0, wire_pad(bytes) - bytes);
         if (p->info->family != KERN_hash) {
-            enum wire_status status = json_array_fill(dst, p->operand[i].type, p->operand[i].value,
-                                                      &p->operand[i].dims);
-            if (status != WIRE_OK)
-                return json_parse_refuse(p, status, p->operand[i].name);
+            status = json_parse_fill_operand(p, i, &dst, bytes);
+            continue;
         }
+        memset(dst + bytes, 0, wire_pad(bytes) - bytes);
         dst += wire_pad(bytes);
     }
-    return p->info->family == KERN_hash ? fill_hash(p, start) : WIRE_OK;
+    return status == WIRE_OK && p->info->family == KERN_hash ? fill_hash(p, start) : status;
 }
 
 enum wire_status json_parse_describe(struct json_parse *p)

@@ -36,7 +36,9 @@ libdaemon_a_SOURCES = \
 	daemon/connection.h \
 	daemon/connection_answer.c \
 	daemon/connection_arena.c \
+	daemon/connection_call.c \
 	daemon/connection_job.c \
+	daemon/connection_module.c \
 	daemon/connection_priv.h \
 	daemon/connection_read.c \
 	daemon/cost.c \
@@ -75,6 +77,7 @@ libdaemon_a_SOURCES = \
 	daemon/json_array.c \
 	daemon/json_array.h \
 	daemon/json_job.h \
+	daemon/json_job_call.c \
 	daemon/json_job_members.c \
 	daemon/json_job_parse.c \
 	daemon/json_job_print.c \

@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <jansson.h>
-
 static enum wire_status run_add(struct module_errand *e, struct wasm_session *s, char *reason)
 {
     struct host_function *functions = NULL;
@@ -30,13 +28,27 @@ static enum wire_status run_add(struct module_errand *e, struct wasm_session *s,
     return status;
 }
 
+json_t *module_describe(const struct module *m)
+{
+    char digest[MODULE_DIGEST_TEXT];
+    module_digest_text(digest, module_digest(m));
+    return json_pack("{s:s, s:b, s:I, s:s, s:I}", "name", module_name(m), "all",
+                     (int)module_is_for_all(m), "bytes", (json_int_t)module_bytes(m), "digest",
+                     digest, "added_seconds", (json_int_t)module_added_s(m));
+}
+
+/* NULL: out of memory, or a name is no UTF-8. */
 static json_t *functions_json(const struct host_function *functions, size_t count)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < count; i++)
-        (void)json_array_append_new(
-            list, json_pack("{s:s?, s:b, s:b}", "name", functions[i].name, "splits",
-                            functions[i].splits != 0, "shapes", functions[i].shapes != 0));
+    for (size_t i = 0; i < count; i++) {
+        json_t *one = json_pack("{s:s, s:b, s:b}", "name", functions[i].name, "splits",
+                                functions[i].splits != 0, "shapes", functions[i].shapes != 0);
+        if (json_array_append_new(list, one) < 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
     return list;
 }
 
@@ -45,19 +57,13 @@ static enum wire_status run_show(struct module_errand *e, struct wasm_session *s
     const struct host_function *functions;
     size_t count;
     uint32_t number;
-    char digest[MODULE_DIGEST_TEXT];
-    const struct module *m = e->module;
     enum wire_status status =
         wasm_module_load(s, e->module, &number, &functions, &count, reason);
     if (status != WIRE_OK)
         return status;
-    module_digest_text(digest, module_digest(m));
-    json_t *shown = json_pack("{s:s, s:i, s:b, s:I, s:s, s:I, s:o}", "name", module_name(m), "uid",
-                              (int)module_uid(m), "all", module_is_for_all(m), "bytes",
-                              (json_int_t)module_bytes(m), "digest", digest, "added",
-                              (json_int_t)module_added_s(m), "functions",
-                              functions_json(functions, count));
-    e->text = shown != NULL ? json_dumps(shown, JSON_COMPACT) : NULL;
+    json_t *shown = module_describe(e->module);
+    if (json_object_set_new(shown, "functions", functions_json(functions, count)) == 0)
+        e->text = json_dumps(shown, JSON_COMPACT);
     json_decref(shown);
     if (e->text == NULL)
         return WIRE_OUT_OF_MEMORY;

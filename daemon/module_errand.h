@@ -2,7 +2,8 @@
  *
  * A request to add or show a module becomes a job with `module` set. It is admitted and submitted
  * like any other; its worker calls module_errand_run() instead of a kernel, and the job's answer
- * is the errand's text. */
+ * is the errand's text.
+ */
 #ifndef DAEMON_MODULE_ERRAND_H
 #define DAEMON_MODULE_ERRAND_H
 
@@ -10,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+#include <jansson.h>
 
 #include "module_store.h"
 #include "protocol/wire.h"
@@ -38,6 +41,10 @@ struct module_errand {
  * Thread: a worker.
  */
 enum wire_status module_errand_run(struct module_errand *e, struct wasm_session *s, char *reason);
+
+/* What is known of a module without asking the engine, as a JSON object. Returns owned, or NULL: out
+ * of memory. Thread: any. */
+json_t *module_describe(const struct module *m);
 
 /* NULL is fine. */
 void module_errand_free(struct module_errand *e);

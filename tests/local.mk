@@ -33,6 +33,7 @@ include tests/memory.mk
 include tests/protocol.mk
 include tests/config.mk
 include tests/monitor.mk
+include tests/modules.mk
 include tests/pipeline.mk
 include tests/client.mk
 include tests/daemon.mk

@@ -30,7 +30,7 @@ static const struct refusal {
     const char *field;
 } refusals[] = {
     {"type 0", 0, 0, 1, 0, 0, 0, {2}, 16, WIRE_BAD_TYPE, "type"},
-    {"type 6", 6, 0, 1, 0, 0, 0, {2}, 16, WIRE_BAD_TYPE, "type"},
+    {"type 11", 11, 0, 1, 0, 0, 0, {2}, 16, WIRE_BAD_TYPE, "type"},
     {"an answer's type", WIRE_ANSWER | 1, 0, 1, 0, 0, 0, {2}, 16, WIRE_BAD_TYPE, "type"},
     {"flag 3", WIRE_JOB, 0x0008, 1, 0, 0, 0, {2}, 16, WIRE_BAD_FLAGS, "flags"},
     {"flag 15", WIRE_JOB, 0x8000, 1, 0, 0, 0, {2}, 16, WIRE_BAD_FLAGS, "flags"},

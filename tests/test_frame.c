@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "frame.h"
@@ -15,10 +16,30 @@
 
 static struct wire_request request(unsigned type)
 {
-    return (struct wire_request){.magic = WIRE_MAGIC,
-                                 .version = WIRE_VERSION,
-                                 .type = (uint8_t)type,
-                                 .id = 0x1122334455667788};
+    struct wire_request h = {.magic = WIRE_MAGIC,
+                             .version = WIRE_VERSION,
+                             .type = (uint8_t)type,
+                             .id = 0x1122334455667788};
+    switch (type) { /* the least that those with a name must have */
+    case WIRE_CALL:
+        h.arg[0] = 1;
+        h.arg[2] = 3;
+        h.payload_bytes = sizeof(struct wire_call) + 8;
+        break;
+    case WIRE_MODULE_ADD:
+        h.arg[0] = 5;
+        h.arg[2] = 90;
+        h.payload_bytes = 8 + 96;
+        break;
+    case WIRE_MODULE_SHOW:
+    case WIRE_MODULE_REMOVE:
+        h.arg[0] = 5;
+        h.payload_bytes = 8;
+        break;
+    default:
+        break;
+    }
+    return h;
 }
 
 /* Parses exactly the header's bytes, from memory of exactly that size. */
@@ -139,7 +160,7 @@ static const struct bad {
     const char *field;
 } bads[] = {
     {WIRE_JOB, OFF(type), 1, 0, WIRE_BAD_TYPE, "type"},
-    {WIRE_JOB, OFF(type), 1, 6, WIRE_BAD_TYPE, "type"},
+    {WIRE_JOB, OFF(type), 1, WIRE_MODULE_REMOVE + 1, WIRE_BAD_TYPE, "type"},
     {WIRE_JOB, OFF(type), 1, WIRE_ANSWER | WIRE_JOB, WIRE_BAD_TYPE, "type"},
     {WIRE_JOB, OFF(flags), 2, 0x0008, WIRE_BAD_FLAGS, "flags"},
     {WIRE_JOB, OFF(flags), 2, 0x0040, WIRE_BAD_FLAGS, "flags"},
@@ -167,6 +188,38 @@ static const struct bad {
     {WIRE_ARENA_ADD, ARG(3), 4, 1, WIRE_BAD_RESERVED, "arg3"},
     {WIRE_ARENA_ADD, ARG(0), 4, WIRE_INLINE, WIRE_BAD_PARAMETER, "arg0"},
     {WIRE_ARENA_DROP, ARG(7), 4, 1, WIRE_BAD_RESERVED, "arg7"},
+    {WIRE_CALL, OFF(flags), 2, WIRE_F_TRANS_A, WIRE_BAD_FLAGS, "flags"},
+    {WIRE_CALL, OFF(flags), 2, 0x0030, WIRE_BAD_FLAGS, "flags"},
+    {WIRE_CALL, OFF(op), 2, 1, WIRE_BAD_RESERVED, "op"},
+    {WIRE_CALL, OFF(backend), 1, WIRE_BACKEND_NATIVE, WIRE_BAD_BACKEND, "backend"},
+    {WIRE_CALL, OFF(backend), 1, 3, WIRE_BAD_BACKEND, "backend"},
+    {WIRE_CALL, OFF(priority), 1, 3, WIRE_BAD_PRIORITY, "priority"},
+    {WIRE_CALL, ARG(0), 4, 0, WIRE_BAD_PARAMETER, "arg0"},
+    {WIRE_CALL, ARG(0), 4, 4, WIRE_BAD_PARAMETER, "arg0"},
+    {WIRE_CALL, ARG(1), 4, 9, WIRE_BAD_PARAMETER, "arg1"},
+    {WIRE_CALL, ARG(2), 4, 128, WIRE_BAD_NAME, "name"},
+    {WIRE_CALL, ARG(2), 4, UINT32_MAX, WIRE_BAD_NAME, "name"},
+    {WIRE_CALL, ARG(3), 4, 2, WIRE_BAD_PARAMETER, "arg3"},
+    {WIRE_CALL, ARG(4), 4, 1, WIRE_BAD_RESERVED, "arg4"},
+    {WIRE_CALL, OFF(payload_bytes), 8, 0, WIRE_BAD_PAYLOAD_BYTES, "payload_bytes"},
+    {WIRE_CALL, OFF(payload_bytes), 8, 144, WIRE_BAD_PAYLOAD_BYTES, "payload_bytes"},
+    {WIRE_CALL, OFF(payload_bytes), 8, 1024 + 152 + 8, WIRE_TOO_BIG, "payload_bytes"},
+    {WIRE_CALL, OFF(payload_bytes), 8, UINT64_MAX - 7, WIRE_TOO_BIG, "payload_bytes"},
+    {WIRE_MODULE_ADD, OFF(op), 2, 1, WIRE_BAD_RESERVED, "op"},
+    {WIRE_MODULE_ADD, OFF(flags), 2, WIRE_F_ARENA, WIRE_BAD_FLAGS, "flags"},
+    {WIRE_MODULE_ADD, ARG(0), 4, 64, WIRE_BAD_NAME, "name"},
+    {WIRE_MODULE_ADD, ARG(1), 4, 2, WIRE_BAD_PARAMETER, "arg1"},
+    {WIRE_MODULE_ADD, ARG(2), 4, 101, WIRE_BAD_PAYLOAD_BYTES, "payload_bytes"},
+    {WIRE_MODULE_ADD, ARG(2), 4, UINT32_MAX, WIRE_BAD_PAYLOAD_BYTES, "payload_bytes"},
+    {WIRE_MODULE_ADD, ARG(3), 4, 1, WIRE_BAD_RESERVED, "arg3"},
+    {WIRE_MODULE_ADD, OFF(payload_bytes), 8, 96, WIRE_BAD_PAYLOAD_BYTES, "payload_bytes"},
+    {WIRE_MODULE_LIST, ARG(0), 4, 1, WIRE_BAD_RESERVED, "arg0"},
+    {WIRE_MODULE_LIST, OFF(payload_bytes), 8, 8, WIRE_BAD_PAYLOAD_BYTES, "payload_bytes"},
+    {WIRE_MODULE_SHOW, ARG(1), 4, 1, WIRE_BAD_RESERVED, "arg1"},
+    {WIRE_MODULE_SHOW, ARG(0), 4, 64, WIRE_BAD_NAME, "name"},
+    {WIRE_MODULE_SHOW, OFF(payload_bytes), 8, 16, WIRE_BAD_PAYLOAD_BYTES, "payload_bytes"},
+    {WIRE_MODULE_REMOVE, ARG(1), 4, 2, WIRE_BAD_PARAMETER, "arg1"},
+    {WIRE_MODULE_REMOVE, ARG(2), 4, 1, WIRE_BAD_RESERVED, "arg2"},
 };
 
 START_TEST(a_bad_field_is_refused_by_name_and_the_stream_goes_on)
@@ -300,23 +353,73 @@ START_TEST(a_reason_names_the_field_if_there_is_one)
 {
     char out[200], tiny[6];
 
-    size_t n = frame_reason(out, sizeof(out), WIRE_BAD_SHAPE, "k");
+    size_t n = frame_reason(out, sizeof(out), WIRE_BAD_SHAPE, "k", NULL);
     ck_assert_str_eq(out, "k: a dimension is zero, even or out of range");
     ck_assert_uint_eq(n, strlen(out));
-    n = frame_reason(out, sizeof(out), WIRE_OVERLOADED, NULL);
+    n = frame_reason(out, sizeof(out), WIRE_OVERLOADED, NULL, NULL);
     ck_assert_str_eq(out, wire_status_sentence(WIRE_OVERLOADED));
     ck_assert_uint_eq(n, strlen(out));
-    frame_reason(out, sizeof(out), WIRE_BAD_JSON, "");
+    frame_reason(out, sizeof(out), WIRE_BAD_JSON, "", NULL);
     ck_assert_str_eq(out, wire_status_sentence(WIRE_BAD_JSON));
 
-    n = frame_reason(tiny, sizeof(tiny), WIRE_BAD_SHAPE, "k");
+    n = frame_reason(tiny, sizeof(tiny), WIRE_BAD_SHAPE, "k", NULL);
     ck_assert_str_eq(tiny, "k: a ");
     ck_assert_uint_eq(n, 5);
     tiny[0] = 'x';
-    ck_assert_uint_eq(frame_reason(tiny, 0, WIRE_BAD_SHAPE, "k"), 0);
+    ck_assert_uint_eq(frame_reason(tiny, 0, WIRE_BAD_SHAPE, "k", NULL), 0);
     ck_assert_int_eq(tiny[0], 'x');
-    ck_assert_uint_eq(frame_reason(tiny, 1, WIRE_BAD_SHAPE, "k"), 0);
+    ck_assert_uint_eq(frame_reason(tiny, 1, WIRE_BAD_SHAPE, "k", NULL), 0);
     ck_assert_int_eq(tiny[0], '\0');
+}
+END_TEST
+
+START_TEST(a_reason_in_others_words_comes_after_the_sentence_as_clean_text)
+{
+    static const struct {
+        const char *reason, *want;
+    } rows[] = {
+        {"3: no such \"thing\"", "3: no such \"thing\""},
+        {"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x99\x82", "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x99\x82"},
+        {"a\nb\tc\x7f\x01", "a?b?c??"},
+        {"\xff\xfe", "??"},
+        {"\xc3", "?"},
+        {"\xc3(", "?("},
+        {"\xe2\x82", "??"},
+        {"\xc0\xaf", "??"},             /* overlong */
+        {"\xe0\x80\xaf", "???"},       /* likewise */
+        {"\xed\xa0\x80", "???"},       /* a surrogate */
+        {"\xf4\x90\x80\x80", "????"}, /* beyond Unicode */
+    };
+    char out[200], want[200];
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        size_t n = frame_reason(out, sizeof(out), WIRE_WASM_FAILED, NULL, rows[i].reason);
+        snprintf(want, sizeof(want), "%s: %s", wire_status_sentence(WIRE_WASM_FAILED),
+                 rows[i].want);
+        ck_assert_str_eq(out, want);
+        ck_assert_uint_eq(n, strlen(want));
+    }
+    frame_reason(out, sizeof(out), WIRE_MODULE_REFUSED, "name", "why");
+    snprintf(want, sizeof(want), "name: %s: why", wire_status_sentence(WIRE_MODULE_REFUSED));
+    ck_assert_str_eq(out, want);
+    frame_reason(out, sizeof(out), WIRE_WASM_FAILED, NULL, "");
+    ck_assert_str_eq(out, wire_status_sentence(WIRE_WASM_FAILED));
+}
+END_TEST
+
+START_TEST(a_long_reason_is_cut_between_characters)
+{
+    char out[100], reason[300];
+    size_t bytes = strlen(wire_status_sentence(WIRE_WASM_TRAP)) + 2;
+
+    for (size_t i = 0; i + 1 < sizeof(reason); i += 2)
+        memcpy(reason + i, "\xc3\xa4", 2);
+    reason[sizeof(reason) - 2] = '\0';
+    for (size_t cap = bytes + 1; cap <= sizeof(out); cap++) {
+        size_t n = frame_reason(out, cap, WIRE_WASM_TRAP, NULL, reason);
+        ck_assert_uint_eq(n, strlen(out));
+        ck_assert_uint_eq(n, bytes + (cap - 1 - bytes) / 2 * 2);
+    }
 }
 END_TEST
 
@@ -363,6 +466,8 @@ static Suite *frame_suite(void)
     tcase_add_test(tc, a_bad_reference_is_refused_by_name);
     tcase_add_test(tc, an_answer_is_complete_and_zero_elsewhere);
     tcase_add_test(tc, a_reason_names_the_field_if_there_is_one);
+    tcase_add_test(tc, a_reason_in_others_words_comes_after_the_sentence_as_clean_text);
+    tcase_add_test(tc, a_long_reason_is_cut_between_characters);
     tcase_add_test(tc, every_status_has_a_name_and_a_sentence_of_its_own);
     suite_add_tcase(suite, tc);
     return suite;

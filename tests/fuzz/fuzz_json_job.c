@@ -64,6 +64,24 @@ static void check_job(const struct json_request *r)
     free(result);
 }
 
+static void check_call(const struct json_request *r)
+{
+    const struct call *c = r->call;
+    check(call_name_is_valid(r->call_name.module, strlen(r->call_name.module)));
+    check(c->in_count >= 1 && c->param_count <= WIRE_PARAMS_MAX);
+    check(r->payload != NULL && r->payload->bytes >= call_inline_bytes(c));
+    check(r->header.payload_bytes == call_inline_bytes(c));
+    check(call_total_bytes(c) <= JOB_MAX_BYTES);
+    const struct call_array *out = c->out_known ? &c->out : &c->in[0];
+    uint8_t *result = malloc(out->bytes);
+    check(result != NULL);
+    for (size_t i = 0; i < out->bytes; i++)
+        result[i] = r->payload->data[(i * 7) % call_inline_bytes(c)];
+    struct json_answer a = {.id_text = r->id_text, .array = out, .result = result};
+    check_answer(&a);
+    free(result);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_bytes)
 {
     struct pool *pool = NULL;
@@ -76,17 +94,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t data_bytes)
     enum wire_status status = json_job_parse(&r, field, (const char *)data, data_bytes,
                                              JOB_MAX_BYTES, local);
     if (status != WIRE_OK) {
-        check(r.payload == NULL && memchr(field, '\0', sizeof(field)) != NULL);
-        frame_reason(reason, sizeof(reason), status, field);
+        check(r.payload == NULL && r.call == NULL && memchr(field, '\0', sizeof(field)) != NULL);
+        frame_reason(reason, sizeof(reason), status, field, NULL);
         struct json_answer a = {.status = status, .id_text = r.id_text, .reason = reason};
         check_answer(&a);
     } else if (r.header.type == WIRE_JOB) {
         check_job(&r);
+    } else if (r.header.type == WIRE_CALL) {
+        check_call(&r);
     } else {
         struct json_answer a = {.id_text = r.id_text};
         check_answer(&a);
     }
     buf_put(local, r.payload);
+    call_free(r.call);
     free(r.id_text);
     pool_stats(pool, &stats);
     check(stats.used_bytes == 0);

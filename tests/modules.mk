@@ -1,0 +1,17 @@
+# Users' modules: calls, and the store that keeps them; see local.mk.
+check_PROGRAMS += \
+	tests/test_call \
+	tests/test_json_call \
+	tests/test_module_store
+
+tests_test_call_SOURCES = tests/test_call.c
+tests_test_call_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_call_LDADD = $(TEST_LIBS)
+
+tests_test_json_call_SOURCES = tests/test_json_call.c
+tests_test_json_call_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_json_call_LDADD = $(TEST_LIBS)
+
+tests_test_module_store_SOURCES = tests/test_module_store.c
+tests_test_module_store_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_module_store_LDADD = $(TEST_LIBS)
