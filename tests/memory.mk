@@ -9,6 +9,11 @@ tests_test_buf_SOURCES = tests/test_buf.c
 tests_test_buf_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_buf_LDADD = $(TEST_LIBS)
 
+check_PROGRAMS += tests/test_segment
+tests_test_segment_SOURCES = tests/test_segment.c
+tests_test_segment_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_segment_LDADD = $(TEST_LIBS)
+
 check_PROGRAMS += tests/test_cache
 tests_test_cache_SOURCES = tests/test_cache.c
 tests_test_cache_CPPFLAGS = $(TEST_CPPFLAGS)
