@@ -38,7 +38,8 @@ unset MAKEFLAGS MFLAGS MAKELEVEL
 read_folders() {
     printf 'show:\n' >"$work/show.mk"
     for name in bindir sbindir libdir includedir datadir mandir sysconfdir bashcompdir pkgconfigdir \
-        rulesdir dashboarddir guestdir systemdsystemunitdir sysusersdir tmpfilesdir wasmdir; do
+        rulesdir dashboarddir guestdir systemdsystemunitdir sysusersdir tmpfilesdir wasmdir \
+        wasmhostdir; do
         printf "\t@echo \"%s='\$(%s)'\"\n" $name $name >>"$work/show.mk"
     done
     "$make" -s -C "$build" -f Makefile -f "$work/show.mk" show >"$work/folders" || exit 99
@@ -84,6 +85,7 @@ $sysusersdir/simdd.conf
 $tmpfilesdir/simdd.conf
 END
     [ -z "$wasmdir" ] || echo "$wasmdir/kernels.wasm" >>"$work/expected"
+    [ -z "$wasmhostdir" ] || echo "$wasmhostdir/simdd-wasm" >>"$work/expected"
     sort "$work/expected" >"$work/sorted"
     (cd "$dest" && find . ! -type d | sed 's/^\.//' | sort) >"$work/installed"
     diff "$work/sorted" "$work/installed" >"$work/diff" ||
@@ -104,7 +106,8 @@ check_configuration_stays() {
 }
 
 check_stripped() {
-    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.0.0"; do
+    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.0.0" \
+        ${wasmhostdir:+"$wasmhostdir/simdd-wasm"}; do
         readelf -SW "$dest$file" >"$work/sections"
         grep -q -e ' \.symtab ' -e ' \.debug_' "$work/sections" && found "$file: not stripped"
     done
@@ -116,7 +119,8 @@ check_stripped() {
 
 # Position independent, nothing writable that need not be, no stack that runs, guarded frames.
 check_hardened() {
-    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.0.0"; do
+    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.0.0" \
+        ${wasmhostdir:+"$wasmhostdir/simdd-wasm"}; do
         readelf -hldW --dyn-syms "$dest$file" >"$work/elf"
         grep -q '^ *Type: *DYN' "$work/elf" || found "$file: not position independent"
         grep -q '^ *GNU_RELRO ' "$work/elf" || found "$file: no RELRO"

@@ -37,6 +37,7 @@ include tests/modules.mk
 include tests/pipeline.mk
 include tests/client.mk
 include tests/daemon.mk
+include tests/wasm.mk
 endif
 
 TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/daemon $(CHECK_CFLAGS) \

@@ -5,7 +5,6 @@ EXTRA_DIST += \
 	kernels/isa/wasm128.h \
 	kernels/isa/wasm128r.h \
 	wasm/README.md \
-	wasm/host/task.h \
 	wasm/include/string.h \
 	wasm/module.c
 
@@ -30,7 +29,6 @@ WASM_OBJECTS = \
 	wasm/module.o \
 	$(WASM_KERNELS:kernels/%.c=wasm/wasm128/%.o) \
 	$(WASM_KERNELS:kernels/%.c=wasm/wasm128r/%.o)
-WASM_DEPS = config.h $(top_srcdir)/wasm/host/task.h $(top_srcdir)/wasm/include/string.h \
 	$(wildcard $(top_srcdir)/kernels/*.h $(top_srcdir)/kernels/isa/wasm*.h \
 	$(top_srcdir)/kernels/ops.def)
 
