@@ -8,3 +8,20 @@ HOSTILE_FILES = \
 	tests/wasm/wasm_build.c \
 	tests/wasm/wasm_build.h
 EXTRA_DIST += $(HOSTILE_FILES)
+
+HOSTILE_BED = \
+	$(HOSTILE_FILES) \
+	tests/wasm_host.c \
+	tests/wasm_host.h \
+	tests/wasm_hostile.c \
+	tests/wasm_hostile.h
+EXTRA_DIST += tests/wasm_hostile.c tests/wasm_hostile.h
+
+if WASM
+if HAVE_CHECK
+check_PROGRAMS += tests/test_wasm_hostile
+tests_test_wasm_hostile_SOURCES = tests/test_wasm_hostile.c $(HOSTILE_BED)
+tests_test_wasm_hostile_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_wasm_hostile_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
+endif
+endif

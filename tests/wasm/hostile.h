@@ -30,16 +30,22 @@ extern const size_t hostile_form_count;
 extern const struct hostile_form hostile_sizes[];
 extern const size_t hostile_size_count;
 
-/* A right module whose functions do what they should not; see hostile_run.c for each. */
+/* A right module whose functions do what they should not; see hostile_run.c for each. The second
+ * claims the whole window as its memory, so that memory.copy and memory.fill reach all of it. */
+enum { HOSTILE_RUN_PAGES = 2 };
 void hostile_run(struct wasm_bytes *out);
+void hostile_run_whole(struct wasm_bytes *out);
 
 /* Modules with a function `f` that is never reached: `start` and `_initialize` run without end. */
 void hostile_start_spins(struct wasm_bytes *out);
 void hostile_initialize_spins(struct wasm_bytes *out);
 void hostile_start_traps(struct wasm_bytes *out);
+/* And one whose start calls one of the daemon's ops, with an address that it may not use. */
+void hostile_start_imports(struct wasm_bytes *out);
 
 /* Some of hostile_run()'s bits turned over, the same for the same seed. */
 void hostile_flipped(struct wasm_bytes *out, uint64_t seed);
+uint64_t hostile_random(uint64_t *state);
 
 /* A module in which nothing is wrong: memory, its export, the ABI and a function `f` that answers
  * 0; for the forms to spoil. */

@@ -63,6 +63,23 @@ void hostile_start_traps(struct wasm_bytes *out)
     module_finish(&m, out);
 }
 
+void hostile_start_imports(struct wasm_bytes *out)
+{
+    struct wasm_module m;
+    struct wasm_bytes b = {0};
+
+    module_init(&m);
+    uint32_t add = module_import_function(&m, "simdd", "add_f32", TYPE_ABI);
+    hostile_begin(&m);
+    bytes_put(&b, OP_I32_CONST);
+    bytes_signed(&b, (int32_t)0x90000000u);
+    CODE(&b, OP_CALL);
+    bytes_unsigned(&b, add);
+    CODE(&b, OP_DROP);
+    bytes_unsigned(&m.start, module_function(&m, TYPE_NONE, 0, &b));
+    module_finish(&m, out);
+}
+
 /* ---- imports ---- */
 
 static void import(struct wasm_bytes *out, const char *from, const char *name, const void *what,
@@ -166,12 +183,12 @@ static void memory_wide(struct wasm_bytes *out)
     memory_flags(out, 4);
 }
 
-static void memory_whole(struct wasm_bytes *out)
+static void memory_large(struct wasm_bytes *out)
 {
     struct wasm_module m = {0};
 
     begin_bare(&m);
-    module_memory(&m, 65536, 65536);
+    module_memory(&m, 65535, 65535);
     module_export(&m, "memory", KIND_MEMORY, 0);
     module_finish(&m, out);
 }
@@ -354,7 +371,7 @@ const struct hostile_form hostile_forms[] = {
     REFUSED(memory_two, "memor"),
     REFUSED(memory_shared, NULL),
     REFUSED(memory_wide, NULL),
-    REFUSED(memory_whole, "memory"),
+    REFUSED(memory_large, "memory"),
     REFUSED(abi_none, "simdd_abi_1"),
     REFUSED(abi_mistyped, "simdd_abi_1"),
     REFUSED(units_mistyped, "f.units"),

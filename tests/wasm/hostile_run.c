@@ -231,7 +231,7 @@ static void add_liar(struct wasm_module *m)
     add(m, "liar", 0, &b);
 }
 
-void hostile_run(struct wasm_bytes *out)
+static void make(struct wasm_bytes *out, uint32_t pages)
 {
     static const char *const ops[] = {
 #define OP(id, name, family, in, out, tolerance, ps, help) #name,
@@ -246,7 +246,7 @@ void hostile_run(struct wasm_bytes *out)
     module_init(&m);
     for (uint32_t i = 0; i < OPS; i++)
         module_import_function(&m, "simdd", ops[i], TYPE_ABI);
-    module_memory(&m, 2, 65536);
+    module_memory(&m, pages, 65536);
     module_export(&m, "memory", KIND_MEMORY, 0);
     module_export(&m, "simdd_abi_1", KIND_FUNCTION, module_function(&m, TYPE_NONE, 0, &b));
     for (uint32_t i = 0; i < OPS; i++) {
@@ -270,8 +270,18 @@ void hostile_run(struct wasm_bytes *out)
     module_finish(&m, out);
 }
 
+void hostile_run(struct wasm_bytes *out)
+{
+    make(out, HOSTILE_RUN_PAGES);
+}
+
+void hostile_run_whole(struct wasm_bytes *out)
+{
+    make(out, 65536);
+}
+
 /* splitmix64, Steele, Lea & Flood 2014 */
-static uint64_t next_random(uint64_t *state)
+uint64_t hostile_random(uint64_t *state)
 {
     uint64_t z = *state += 0x9e3779b97f4a7c15;
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
@@ -284,8 +294,8 @@ void hostile_flipped(struct wasm_bytes *out, uint64_t seed)
     size_t from = out->n;
 
     hostile_run(out);
-    for (uint64_t flips = 1 + next_random(&seed) % 4; flips > 0; flips--) {
-        uint64_t bit = next_random(&seed) % (8 * (out->n - from));
+    for (uint64_t flips = 1 + hostile_random(&seed) % 4; flips > 0; flips--) {
+        uint64_t bit = hostile_random(&seed) % (8 * (out->n - from));
         out->p[from + bit / 8] ^= (uint8_t)(1u << bit % 8);
     }
 }
