@@ -20,6 +20,19 @@
 /* Batches per worker that may be out: one running, one ready when it ends. */
 enum { TASKS_PER_WORKER = 2 };
 
+static void batch_learn(struct pipeline *p, const struct batch *batch, uint64_t work,
+                        uint64_t ran_ns)
+{
+    const enum kern_op op = (enum kern_op)batch->op;
+    uint64_t overhead_ns = (uint64_t)batch->count * JOB_OVERHEAD_NS;
+    if (batch->backend == WIRE_BACKEND_WASM) {
+        if (cost_estimate_ns(&p->cost, op, work) >= WASM_TEACHES_NS)
+            cost_learn(&p->wasm_cost, op, work, ran_ns);
+    } else if (work > 0 && ran_ns > overhead_ns) {
+        cost_learn(&p->cost, op, work, ran_ns - overhead_ns);
+    }
+}
+
 /* All jobs of a batch have run. */
 static void batch_finish(struct pipeline *p, struct batch *batch)
 {
@@ -28,7 +41,6 @@ static void batch_finish(struct pipeline *p, struct batch *batch)
                                           : batch->ended_ns - batch->started_ns;
     uint64_t work = 0;
     uint64_t share_ns = ran_ns / batch->count;
-    struct cost *cost = batch->first->wasm != NULL ? &p->wasm_cost : &p->cost;
     struct job *next;
     for (struct job *job = batch->first; job != NULL; job = next) {
         next = job->next;
@@ -38,9 +50,7 @@ static void batch_finish(struct pipeline *p, struct batch *batch)
         job->ended_ns = batch->ended_ns;
         pipeline_job_finish(p, job, share_ns);
     }
-    uint64_t overhead_ns = (uint64_t)batch->count * JOB_OVERHEAD_NS;
-    if (work > 0 && ran_ns > overhead_ns)
-        cost_learn(cost, (enum kern_op)batch->op, work, ran_ns - overhead_ns);
+    batch_learn(p, batch, work, ran_ns);
     batch_free(p->rooms.batcher, batch);
 }
 

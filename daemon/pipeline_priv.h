@@ -17,6 +17,10 @@
 /* What a job costs besides its kernel: call, plan, checks. */
 enum { JOB_OVERHEAD_NS = 15 };
 
+/* Another process adds wake-ups to a batch and about 1 us to a job, so a run that would be shorter
+ * natively teaches nothing about the op. */
+enum { WASM_TEACHES_NS = 200000 };
+
 /* One worker's own: written by its thread. */
 struct pipeline_worker {
     _Alignas(64) struct pool_local *local;
