@@ -1,51 +1,504 @@
-/* The promises of wasm/host/task.h, asked of the process itself. */
+/* The promises of wasm/host/task.h about the process, its windows and the kernels, asked of the
+ * process itself. What users' modules may do is in test_wasm_guest.c. */
 #include "config.h"
 
 #include "suite.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "wasm_host.h"
 
-static struct host_task kernel_task(enum kern_op op, uint32_t in0, uint32_t in1, uint32_t out,
-                                    uint32_t n)
+enum { ARENA = WINDOW_ARENAS, ARENA_BYTES = 1 << 17, COUNT = 100 };
+
+static struct host_task add_task(uint32_t in0, uint32_t in1, uint32_t out)
 {
     struct host_task t = {.kind = HOST_TASK_KERNEL};
-    t.u.kernel = (struct host_kernel){.op = op,
+    t.u.kernel = (struct host_kernel){.op = KERN_OP_add_i32,
                                       .isa = KERN_ISA_WASM128,
                                       .in = {in0, in1},
                                       .out = out,
-                                      .end = n,
-                                      .n = n};
+                                      .end = COUNT,
+                                      .n = COUNT};
     return t;
 }
 
-START_TEST(starts_and_runs_a_kernel_in_the_segment)
+/* An addition in the segment comes out right. */
+static void expect_works(struct wasm_host *h, unsigned lane)
+{
+    int32_t *x = (int32_t *)(void *)h->segment;
+    struct host_task t =
+        add_task(WINDOW_SEGMENT, WINDOW_SEGMENT + 4 * COUNT, WINDOW_SEGMENT + 8 * COUNT);
+
+    for (int i = 0; i < COUNT; i++) {
+        x[i] = i;
+        x[COUNT + i] = 1000 * i;
+        x[2 * COUNT + i] = -1;
+    }
+    wasm_host_push(h, lane, &t);
+    ck_assert(wasm_host_await(h, lane, &t));
+    ck_assert_msg(t.status == HOST_OK, "%u %s", t.status, t.reason);
+    ck_assert_uint_eq(t.copied, 0);
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(x[2 * COUNT + i], 1001 * i);
+}
+
+static void expect_ended(struct wasm_host *h, int code)
+{
+    int status = wasm_host_close(h);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == code, "%#x", (unsigned)status);
+}
+
+/* ---- the start, and compiled forms ---- */
+
+/* Starts a process with that compiled form, and its answer is OK. Takes `compiled`. */
+static void start_with(struct wasm_host *h, int compiled, struct wasm_answer *a)
+{
+    wasm_host_spawn(h, 1);
+    wasm_host_start(h, compiled, a);
+    ck_assert_msg(a->reply.status == HOST_REPLY_OK, "%s", a->reply.reason);
+    if (compiled >= 0)
+        close(compiled);
+}
+
+/* The kernels' compiled form as a file that can be changed. */
+static int compiled_form(off_t *bytes)
+{
+    static char copy[4 << 20];
+
+    ssize_t n = pread(wasm_host_compiled(), copy, sizeof copy, 0);
+    ck_assert_int_gt(n, 0);
+    *bytes = n;
+    int fd = memfd_create("form", MFD_CLOEXEC);
+    ck_assert_int_eq(pwrite(fd, copy, (size_t)n, 0), n);
+    return fd;
+}
+
+START_TEST(compiles_and_hands_back_a_form_from_which_it_starts_again)
 {
     struct wasm_host h;
-    wasm_host_open(&h, 2);
+    struct wasm_answer a;
+    struct stat st;
+
+    start_with(&h, -1, &a);
+    ck_assert_uint_eq(a.reply.compiled, 1);
+    ck_assert_uint_eq(a.reply.from_disk, 0);
+    ck_assert_uint_eq(a.reply.stale, 0);
+    ck_assert_uint_gt(a.reply.compile_ns, 0);
+    ck_assert_int_eq(a.fds, 1);
+    ck_assert_int_eq(fstat(a.fd[0], &st), 0);
+    ck_assert_uint_eq((uint64_t)st.st_size, a.reply.compiled_bytes);
+    ck_assert_int_ne(fcntl(a.fd[0], F_GET_SEALS) & F_SEAL_WRITE, 0);
+    expect_works(&h, 0);
+    expect_ended(&h, 0);
+
+    struct wasm_answer b;
+    start_with(&h, a.fd[0], &b);
+    ck_assert_uint_eq(b.reply.from_disk, 1);
+    ck_assert_uint_eq(b.reply.compiled, 0);
+    ck_assert_uint_eq(b.reply.stale, 0);
+    ck_assert_uint_eq(b.reply.compile_ns, 0);
+    ck_assert_int_eq(b.fds, 0);
+    expect_works(&h, 0);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+static void expect_stale(int form)
+{
+    struct wasm_host h;
+    struct wasm_answer a;
+
+    start_with(&h, form, &a);
+    ck_assert_uint_eq(a.reply.stale, 1);
+    ck_assert_uint_eq(a.reply.from_disk, 0);
+    ck_assert_uint_eq(a.reply.compiled, 1);
+    wasm_answer_close(&a);
+    expect_works(&h, 0);
+    expect_ended(&h, 0);
+}
+
+START_TEST(a_damaged_form_is_stale_wherever_the_damage_is)
+{
+    off_t bytes;
+    int form = compiled_form(&bytes);
+    off_t at = _i == 0 ? 0 : _i == 1 ? 9 : _i == 2 ? 33 : _i == 3 ? bytes / 2 : bytes - 1;
+    char byte;
+
+    ck_assert_int_eq(pread(form, &byte, 1, at), 1);
+    byte = (char)(byte ^ 0x10);
+    ck_assert_int_eq(pwrite(form, &byte, 1, at), 1);
+    expect_stale(form);
+}
+END_TEST
+
+START_TEST(a_form_of_another_length_is_stale)
+{
+    off_t bytes;
+    int form = compiled_form(&bytes);
+
+    bytes = _i == 0 ? 0 : _i == 1 ? 40 : _i == 2 ? bytes - 1 : bytes + 1;
+    ck_assert_int_eq(ftruncate(form, bytes), 0);
+    expect_stale(form);
+}
+END_TEST
+
+START_TEST(a_form_of_another_module_is_stale)
+{
+    struct wasm_host h;
+    struct wasm_answer a;
+    size_t count;
+    uint8_t *guest = wasm_host_read("tests/wasm/whole.wasm", &count);
+
+    wasm_host_open(&h, 1);
+    wasm_host_add(&h, 1, guest, count, &a);
+    ck_assert_msg(a.reply.status == HOST_REPLY_OK, "%s", a.reply.reason);
+    ck_assert_uint_eq(a.reply.compiled, 1);
+    int form = dup(a.fd[0]);
+    wasm_answer_close(&a);
+    expect_ended(&h, 0);
+    expect_stale(form);
+    free(guest);
+}
+END_TEST
+
+START_TEST(a_start_that_is_not_as_it_should_be_is_refused)
+{
+    struct wasm_host h;
+    struct wasm_answer a;
+    struct host_msg msg = {.type = HOST_MSG_START, .workers = 1, .version = HOST_VERSION + 1};
+
+    wasm_host_spawn(&h, 1);
+    int fds[3] = {h.lanes_fd, h.segment_fd, wasm_host_memfd("no module", 9)};
+    ck_assert(wasm_host_ask(&h, &msg, fds, 3, &a));
+    ck_assert_uint_eq(a.reply.status, HOST_REPLY_REFUSED);
+    ck_assert_str_ne(a.reply.reason, "");
+    msg.version = HOST_VERSION;
+    msg.memory_max = 1 << 20;
+    ck_assert(wasm_host_ask(&h, &msg, fds, 3, &a));
+    ck_assert_uint_eq(a.reply.status, HOST_REPLY_REFUSED);
+    ck_assert_str_ne(a.reply.reason, "");
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(a_module_before_the_start_ends_the_process)
+{
+    struct wasm_host h;
+    struct wasm_answer a;
+    struct host_msg msg = {.type = HOST_MSG_MODULE};
+
+    wasm_host_spawn(&h, 1);
+    ck_assert(!wasm_host_ask(&h, &msg, NULL, 0, &a));
+    expect_ended(&h, 70);
+}
+END_TEST
+
+/* ---- the process ---- */
+
+/* The number behind a name in /proc/PID/status. */
+static int status_of(const struct wasm_host *h, const char *name)
+{
+    char path[64], line[256];
+    int found = -1;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)h->pid);
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof line, f) != NULL) {
+        if (strncmp(line, name, strlen(name)) == 0)
+            found = atoi(line + strlen(name));
+    }
+    fclose(f);
+    return found;
+}
+
+START_TEST(it_is_inside_its_filters_after_the_start)
+{
+    struct wasm_host h;
+
+    wasm_host_open(&h, 3);
+    ck_assert_int_eq(status_of(&h, "NoNewPrivs:"), 1);
+    ck_assert_int_eq(status_of(&h, "Seccomp:"), 2);
+    ck_assert_int_eq(status_of(&h, "Threads:"), 4);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(it_closes_what_it_inherits)
+{
+    struct wasm_host h;
+    int ends[2];
+
+    ck_assert_int_eq(pipe(ends), 0);
+    wasm_host_open(&h, 1);
+    close(ends[1]);
+    struct pollfd p = {.fd = ends[0], .events = POLLIN};
+    ck_assert_int_eq(poll(&p, 1, 5000), 1);
+    ck_assert_int_ne(p.revents & POLLHUP, 0);
+    close(ends[0]);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(signals_of_the_group_leave_it_to_the_daemon)
+{
+    struct wasm_host h;
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+
+    wasm_host_open(&h, 1);
+    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+        ck_assert_int_eq(kill(h.pid, signals[i]), 0);
+    expect_works(&h, 0);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(every_lane_has_a_partner)
+{
+    struct wasm_host h;
+
+    wasm_host_open(&h, 4);
+    for (unsigned lane = 0; lane < 4; lane++)
+        expect_works(&h, lane);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(a_full_lane_is_run_in_order)
+{
+    struct wasm_host h;
+    struct host_task t = add_task(WINDOW_SEGMENT, WINDOW_SEGMENT + 4 * COUNT, WINDOW_SEGMENT);
+
+    wasm_host_open(&h, 1);
     int32_t *x = (int32_t *)(void *)h.segment;
-    for (int i = 0; i < 100; i++)
-        x[i] = i, x[100 + i] = 1000 * i;
-    struct host_task t = kernel_task(KERN_OP_add_i32, WINDOW_SEGMENT, WINDOW_SEGMENT + 400,
-                                     WINDOW_SEGMENT + 800, 100);
+    for (int i = 0; i < COUNT; i++)
+        x[COUNT + i] = 1;
+    for (int round = 0; round < 50; round++) {
+        for (int i = 0; i < HOST_LANE_TASKS; i++)
+            wasm_host_push(&h, 0, &t);
+        struct host_task last;
+        ck_assert(wasm_host_await(&h, 0, &last));
+    }
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(x[i], 50 * HOST_LANE_TASKS);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(an_unknown_kind_of_task_is_an_answer)
+{
+    struct wasm_host h;
+    struct host_task t = {.kind = 99};
+
+    wasm_host_open(&h, 1);
+    wasm_host_run(&h, &t);
+    ck_assert_uint_eq(t.status, HOST_INTERNAL);
+    expect_works(&h, 0);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+/* ---- windows ---- */
+
+START_TEST(arenas_are_mapped_in_windows_that_live_and_that_come)
+{
+    struct wasm_host h;
+
+    wasm_host_open(&h, 2);
+    expect_works(&h, 0); /* so that lane 0 has its window */
+    int32_t *a = (int32_t *)(void *)wasm_host_map(&h, ARENA, ARENA_BYTES);
+    int32_t *b = (int32_t *)(void *)wasm_host_map(&h, ARENA + 4 * ARENA_BYTES, 4 * COUNT);
+    for (int i = 0; i < COUNT; i++)
+        a[i] = b[i] = i;
+    for (unsigned lane = 0; lane < 2; lane++) {
+        struct host_task t = add_task(ARENA, ARENA + 4 * ARENA_BYTES, ARENA + 4 * COUNT);
+        wasm_host_push(&h, lane, &t);
+        ck_assert(wasm_host_await(&h, lane, &t));
+        ck_assert_msg(t.status == HOST_OK, "%u %s", t.status, t.reason);
+        for (int i = 0; i < COUNT; i++)
+            ck_assert_int_eq(a[COUNT + i], 2 * i);
+        memset(a + COUNT, 0, 4 * COUNT);
+    }
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(what_is_unmapped_is_a_trap_and_the_next_task_runs)
+{
+    struct wasm_host h;
+
+    wasm_host_open(&h, 1);
+    wasm_host_map(&h, ARENA, ARENA_BYTES);
+    struct host_task good = add_task(ARENA, ARENA, ARENA), t = good;
+    wasm_host_run(&h, &t);
+    ck_assert_uint_eq(t.status, HOST_OK);
+    wasm_host_unmap(&h, ARENA, ARENA_BYTES);
+    t = good;
+    wasm_host_run(&h, &t);
+    ck_assert_uint_eq(t.status, HOST_TRAP_MEMORY);
+    ck_assert_msg(strstr(t.reason, " at 0x800000") != NULL, "%s", t.reason);
+    expect_works(&h, 0);
+    wasm_host_map(&h, ARENA, ARENA_BYTES);
+    t = good;
+    wasm_host_run(&h, &t);
+    ck_assert_uint_eq(t.status, HOST_OK);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(mappings_that_cannot_be_are_refused)
+{
+    static const struct {
+        uint32_t at;
+        uint64_t bytes;
+    } wrong[] = {
+        {ARENA + 4096, 65536},               /* at no multiple of 64 KiB */
+        {WINDOW_CALL - 65536 + 1, 65536},    /* below the segment */
+        {WINDOW_SEGMENT, 65536},             /* over the segment */
+        {ARENA + ARENA_BYTES - 65536, 4096}, /* over another arena */
+        {ARENA - 65536, ARENA_BYTES},        /* into another arena */
+        {WINDOW_END, 4096},                  /* at the end */
+        {WINDOW_END - 65536, 65537},         /* beyond it */
+        {ARENA + 16 * ARENA_BYTES, 65537 * 4}, /* more than the file has */
+        {ARENA + 16 * ARENA_BYTES, 0},
+    };
+    struct wasm_host h;
+    struct wasm_answer a;
+
+    wasm_host_open(&h, 1);
+    wasm_host_map(&h, ARENA, ARENA_BYTES);
+    int fd = wasm_host_memfd(NULL, 65536 * 4);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct host_msg msg = {.type = HOST_MSG_MAP, .at = wrong[i].at, .bytes = wrong[i].bytes};
+        ck_assert(wasm_host_ask(&h, &msg, &fd, 1, &a));
+        ck_assert_msg(a.reply.status == HOST_REPLY_FAILED, "%zu", i);
+        ck_assert_str_ne(a.reply.reason, "");
+        msg.type = HOST_MSG_UNMAP;
+        if (wrong[i].at != WINDOW_SEGMENT) {
+            ck_assert(wasm_host_ask(&h, &msg, NULL, 0, &a));
+            ck_assert_msg(a.reply.status == HOST_REPLY_FAILED, "%zu", i);
+        }
+    }
+    struct host_task t = add_task(ARENA, ARENA, ARENA);
+    wasm_host_run(&h, &t);
+    ck_assert_uint_eq(t.status, HOST_OK);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+/* ---- kernels ---- */
+
+/* The bits of the split class for a product whose operands, result and scratch lie in the segment. */
+START_TEST(a_matmul_has_the_bits_of_its_class)
+{
+    enum { M = 37, N = 45, K = 61 };
+    struct wasm_host h;
+    struct kern_plan plan;
+
+    wasm_host_open(&h, 1);
+    float *a = (float *)(void *)h.segment, *b = a + M * K, *c = b + K * N, expected[M * N];
+    for (int i = 0; i < M * K + K * N; i++)
+        a[i] = (float)(i % 97) / 7 - 6;
+    struct kern_args args = {.in = {a, b}, .out = expected};
+    args.u.matmul = (struct kern_matmul){
+        .m = M, .n = N, .k = K, .lda = K, .ldb = N, .ldc = N, .alpha.f32 = 1};
+    kern_plan(&plan, KERN_OP_matmul_f32, KERN_ISA_WASM128, &args);
+    uint32_t free_at = WINDOW_SEGMENT + (M * K + K * N + M * N) * 4 + 64;
+    free_at = free_at / 64 * 64;
+    for (uint32_t phase = 0; phase < plan.phase_count; phase++) {
+        struct host_task t = {.kind = HOST_TASK_KERNEL};
+        t.u.kernel = (struct host_kernel){
+            .op = KERN_OP_matmul_f32,
+            .isa = KERN_ISA_WASM128,
+            .in = {WINDOW_SEGMENT, WINDOW_SEGMENT + M * K * 4},
+            .out = WINDOW_SEGMENT + (M * K + K * N) * 4,
+            .shared = free_at,
+            .scratch = free_at + (uint32_t)(plan.shared_bytes + 63) / 64 * 64,
+            .phase = phase,
+            .end = (uint32_t)kern_phase_units(KERN_OP_matmul_f32, KERN_ISA_WASM128, &args, phase),
+            .u.matmul = args.u.matmul};
+        wasm_host_run(&h, &t);
+        ck_assert_msg(t.status == HOST_OK, "%u %s", t.status, t.reason);
+        ck_assert_uint_eq(t.copied, 0);
+    }
+    kern_run(kern_table_ref(false), KERN_OP_matmul_f32, &args, NULL, NULL);
+    ck_assert_mem_eq(c, expected, sizeof expected);
+    expect_ended(&h, 0);
+}
+END_TEST
+
+START_TEST(a_kernels_operand_may_not_cross_into_a_gap)
+{
+    static const uint32_t wrong[] = {
+        WINDOW_CALL + WINDOW_CALL_BYTES,
+        WINDOW_SEGMENT - 4 * COUNT,
+        WINDOW_SEGMENT + WASM_HOST_SEGMENT - 4 * COUNT + 4,
+        ARENA - 4,
+        ARENA + ARENA_BYTES - 4 * COUNT + 4,
+        WINDOW_END - 4 * COUNT + 4,
+        0xffffffff - 4 * COUNT,
+    };
+    struct wasm_host h;
+
+    wasm_host_open(&h, 1);
+    wasm_host_map(&h, ARENA, ARENA_BYTES);
+    wasm_host_map(&h, WINDOW_END - 65536, 65536);
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct host_task t = add_task(wrong[i], WINDOW_SEGMENT, WINDOW_SEGMENT);
+        wasm_host_run(&h, &t);
+        ck_assert_msg(t.status == HOST_TRAP_MEMORY, "%#x: %u %s", wrong[i], t.status, t.reason);
+        t = add_task(WINDOW_SEGMENT, WINDOW_SEGMENT, wrong[i]);
+        wasm_host_run(&h, &t);
+        ck_assert_msg(t.status == HOST_TRAP_MEMORY, "%#x: %u %s", wrong[i], t.status, t.reason);
+    }
+    struct host_task t = add_task(WINDOW_SEGMENT + WASM_HOST_SEGMENT - 4 * COUNT,
+                                  ARENA + ARENA_BYTES - 4 * COUNT, WINDOW_END - 4 * COUNT);
     wasm_host_run(&h, &t);
     ck_assert_msg(t.status == HOST_OK, "%u %s", t.status, t.reason);
-    for (int i = 0; i < 100; i++)
-        ck_assert_int_eq(x[200 + i], 1001 * i);
-    ck_assert_int_eq(wasm_host_close(&h), 0);
+    expect_ended(&h, 0);
 }
 END_TEST
 
 int main(void)
 {
     Suite *suite = suite_create("wasm_host");
+
     TCase *t = tcase_create("start");
-    tcase_add_test(t, starts_and_runs_a_kernel_in_the_segment);
+    tcase_add_unchecked_fixture(t, wasm_host_warm, NULL);
+    tcase_add_test(t, compiles_and_hands_back_a_form_from_which_it_starts_again);
+    tcase_add_loop_test(t, a_damaged_form_is_stale_wherever_the_damage_is, 0, 5);
+    tcase_add_loop_test(t, a_form_of_another_length_is_stale, 0, 4);
+    tcase_add_test(t, a_form_of_another_module_is_stale);
+    tcase_add_test(t, a_start_that_is_not_as_it_should_be_is_refused);
+    tcase_add_test(t, a_module_before_the_start_ends_the_process);
+    tcase_set_timeout(t, 60);
     suite_add_tcase(suite, t);
+
+    t = tcase_create("process");
+    tcase_add_unchecked_fixture(t, wasm_host_warm, NULL);
+    tcase_add_test(t, it_is_inside_its_filters_after_the_start);
+    tcase_add_test(t, it_closes_what_it_inherits);
+    tcase_add_test(t, signals_of_the_group_leave_it_to_the_daemon);
+    tcase_add_test(t, every_lane_has_a_partner);
+    tcase_add_test(t, a_full_lane_is_run_in_order);
+    tcase_add_test(t, an_unknown_kind_of_task_is_an_answer);
+    tcase_add_test(t, arenas_are_mapped_in_windows_that_live_and_that_come);
+    tcase_add_test(t, what_is_unmapped_is_a_trap_and_the_next_task_runs);
+    tcase_add_test(t, mappings_that_cannot_be_are_refused);
+    tcase_add_test(t, a_matmul_has_the_bits_of_its_class);
+    tcase_add_test(t, a_kernels_operand_may_not_cross_into_a_gap);
+    tcase_set_timeout(t, 60);
+    suite_add_tcase(suite, t);
+
     return suite_run(suite);
 }

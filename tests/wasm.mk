@@ -24,8 +24,14 @@ tests/wasm/whole.wasm: tests/wasm/whole.c
 		$(WASM_LD) --no-entry --stack-first --initial-memory=4294967296 \
 		--max-memory=4294967296 -o $@ $@.o && rm -f $@.o
 
-check_PROGRAMS += tests/test_wasm_host
+check_PROGRAMS += \
+	tests/test_wasm_host \
+	tests/test_wasm_guest
 tests_test_wasm_host_SOURCES = tests/test_wasm_host.c tests/wasm_host.c tests/wasm_host.h
 tests_test_wasm_host_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_wasm_host_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
+
+tests_test_wasm_guest_SOURCES = tests/test_wasm_guest.c tests/wasm_host.c tests/wasm_host.h
+tests_test_wasm_guest_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_wasm_guest_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
 endif

@@ -37,7 +37,14 @@ void wasm_host_spawn(struct wasm_host *h, unsigned workers);
  * descriptors are the caller's. */
 void wasm_host_start(struct wasm_host *h, int compiled, struct wasm_answer *a);
 
-/* Both, and the answer is OK. */
+/* Compiles the kernels' module once for all that follows: for an unchecked fixture, before the tests
+ * have processes of their own. */
+void wasm_host_warm(void);
+
+/* Returns borrowed: the compiled form that it made. */
+int wasm_host_compiled(void);
+
+/* Both, from the compiled form if there is one, and the answer is OK. */
 void wasm_host_open(struct wasm_host *h, unsigned workers);
 
 /* Closes the socket and waits. Returns the exit status as waitpid() has it. */
