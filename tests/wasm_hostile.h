@@ -7,8 +7,8 @@
 
 enum { BED_ARENA_BYTES = 1 << 16, BED_OPERAND_BYTES = 4096 };
 
-/* Module 0 is the hostile one. Operand 0 of a call lies at the start of the segment, the result behind
- * it; there is one arena, at WINDOW_ARENAS. */
+/* Module 0 is the hostile one. Operand 0 of a call lies at the start of the segment, the result
+ * behind it; there is one arena, at WINDOW_ARENAS. */
 struct hostile_bed {
     struct wasm_host host; /* two lanes */
     struct wasm_answer functions;
