@@ -17,6 +17,13 @@ static inline void mix_some(const int32_t *x, int32_t *y, size_t n)
     v_i32_store_n(y, mix(v_i32_load_n(x, n)), n);
 }
 
+#define MIX_TURN(store)                                                                            \
+    v_i32_##store(y, mix(v_i32_load(x)));                                                          \
+    v_i32_##store(y + L, mix(v_i32_load(x + L)));                                                  \
+    v_i32_##store(y + 2 * L, mix(v_i32_load(x + 2 * L)));                                          \
+    v_i32_##store(y + 3 * L, mix(v_i32_load(x + 3 * L)));                                          \
+    left -= 4 * L, x += 4 * L, y += 4 * L;
+
 /* As in zip.h: the result is aligned first, and large ones stream unless they are in place. */
 KERN_DEFINE(mix_u32)
 {
@@ -31,23 +38,24 @@ KERN_DEFINE(mix_u32)
     if (head != 0)
         mix_some(x + i, y + i, head);
     i += head;
-    if (args->u.map.n > KERN_STREAM_BYTES / 2 / sizeof *y && y != x) {
-        for (; end - i >= L; i += L)
-            v_i32_stream(y + i, mix(v_i32_load(x + i)));
+    size_t left = end - i;
+    const bool stream = args->u.map.n > KERN_STREAM_BYTES / 2 / sizeof *y && y != x;
+    x += i;
+    y += i;
+    if (stream) {
+        while (left >= V_CLAIM_BYTES / sizeof *y) {
+            v_claim(y);
+            for (size_t turn = 0; turn < V_CLAIM_BYTES / (4 * V_BYTES); turn++) {
+                MIX_TURN(stream)
+            }
+        }
         v_fence();
     }
-    for (; end - i >= 4 * L; i += 4 * L) {
-        v_i32 r0 = mix(v_i32_load(x + i));
-        v_i32 r1 = mix(v_i32_load(x + i + L));
-        v_i32 r2 = mix(v_i32_load(x + i + 2 * L));
-        v_i32 r3 = mix(v_i32_load(x + i + 3 * L));
-        v_i32_store(y + i, r0);
-        v_i32_store(y + i + L, r1);
-        v_i32_store(y + i + 2 * L, r2);
-        v_i32_store(y + i + 3 * L, r3);
+    while (left >= 4 * L) {
+        MIX_TURN(store)
     }
-    for (; end - i >= L; i += L)
-        v_i32_store(y + i, mix(v_i32_load(x + i)));
-    if (i < end)
-        mix_some(x + i, y + i, end - i);
+    for (; left >= L; left -= L, x += L, y += L)
+        v_i32_store(y, mix(v_i32_load(x)));
+    if (left != 0)
+        mix_some(x, y, left);
 }

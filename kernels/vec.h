@@ -14,6 +14,8 @@
  *             one vector, aligned to its element only.
  * v_T_stream  stores past the caches; the address is a multiple of V_BYTES. v_fence() after the
  *             last one, before other threads may look.
+ * v_claim     V_CLAIM_BYTES from here on will all be stored to next, by v_T_stream; until then they
+ *             hold anything. Where streaming stores do not exist, it spares reading them.
  * v_T_load_n, v_T_store_n
  *             the first n lanes, 0 <= n <= lanes, no byte more; lanes not loaded are 0.
  * v_b32_transpose4
@@ -60,6 +62,9 @@
 #ifndef KERN_ISA
 #error "KERN_ISA is not set: the build compiles each kernel once per ISA"
 #endif
+
+/* A page. */
+#define V_CLAIM_BYTES 4096
 
 /* "isa/avx2.h" and so on */
 #define KERN_STRING_(x) #x

@@ -17,6 +17,35 @@ static inline bool zip_streams(const struct kern_args *args, size_t elem_bytes)
            args->out != args->in[1];
 }
 
+#define ZIP_OP(T, at)        op(v_##T##_load(x + (at)), v_##T##_load(y + (at)))
+#define ZIP_AT(T, store, at) v_##T##_##store(z + (at), ZIP_OP(T, at));
+
+/* Constants beside pointers that move, and loads next to where they are used: an engine of
+ * WebAssembly makes single instructions of the former, and spills what is loaded long before; sse4
+ * and avx2 gain too. avx512 lost a tenth. */
+#if V_BYTES > 32
+#define ZIP_FOUR(T, store, at, L)                                                                  \
+    {                                                                                              \
+        v_##T r0 = ZIP_OP(T, at), r1 = ZIP_OP(T, (at) + L);                                        \
+        v_##T r2 = ZIP_OP(T, (at) + 2 * L), r3 = ZIP_OP(T, (at) + 3 * L);                          \
+        v_##T##_##store(z + (at), r0);                                                             \
+        v_##T##_##store(z + (at) + L, r1);                                                         \
+        v_##T##_##store(z + (at) + 2 * L, r2);                                                     \
+        v_##T##_##store(z + (at) + 3 * L, r3);                                                     \
+    }
+#else
+#define ZIP_FOUR(T, store, at, L)                                                                  \
+    ZIP_AT(T, store, at)                                                                           \
+    ZIP_AT(T, store, (at) + L)                                                                     \
+    ZIP_AT(T, store, (at) + 2 * L)                                                                 \
+    ZIP_AT(T, store, (at) + 3 * L)
+#endif
+
+#define ZIP_TURN(T, store, L)                                                                      \
+    ZIP_FOUR(T, store, 0, L)                                                                       \
+    ZIP_FOUR(T, store, 4 * L, L)                                                                   \
+    left -= 8 * L, x += 8 * L, y += 8 * L, z += 8 * L;
+
 /* T names the vectors, elem is the element's C type, L the lanes. */
 #define ZIP_DEFINE(T, elem, L)                                                                     \
     static inline void zip_some_##T(const elem *x, const elem *y, elem *z, size_t n,               \
@@ -30,37 +59,41 @@ static inline bool zip_streams(const struct kern_args *args, size_t elem_bytes)
     {                                                                                              \
         const elem *x = args->in[0], *y = args->in[1];                                             \
         elem *z = args->out;                                                                       \
-        size_t i = part->begin, end = kern_end(part, args->u.zip.n);                               \
-        if (i >= end)                                                                              \
+        size_t begin = part->begin, end = kern_end(part, args->u.zip.n);                           \
+        if (begin >= end)                                                                          \
             return;                                                                                \
-        size_t head = kern_misaligned(z + i, end - i, sizeof(elem));                               \
+        size_t left = end - begin, head = kern_misaligned(z + begin, left, sizeof(elem));          \
         if (head != 0)                                                                             \
-            zip_some_##T(x + i, y + i, z + i, head, op);                                           \
-        i += head;                                                                                 \
+            zip_some_##T(x + begin, y + begin, z + begin, head, op);                               \
+        left -= head;                                                                              \
+        x += begin + head;                                                                         \
+        y += begin + head;                                                                         \
+        z += begin + head;                                                                         \
         if (zip_streams(args, sizeof(elem))) {                                                     \
-            for (; end - i >= L; i += L)                                                           \
-                v_##T##_stream(z + i, op(v_##T##_load(x + i), v_##T##_load(y + i)));               \
+            while (left >= V_CLAIM_BYTES / sizeof(elem)) {                                         \
+                v_claim(z);                                                                        \
+                for (size_t turn = 0; turn < V_CLAIM_BYTES / (8 * V_BYTES); turn++) {              \
+                    ZIP_TURN(T, stream, L)                                                         \
+                }                                                                                  \
+            }                                                                                      \
             v_fence();                                                                             \
         }                                                                                          \
-        for (; end - i >= 4 * L; i += 4 * L) {                                                     \
-            v_##T r0 = op(v_##T##_load(x + i), v_##T##_load(y + i));                               \
-            v_##T r1 = op(v_##T##_load(x + i + L), v_##T##_load(y + i + L));                       \
-            v_##T r2 = op(v_##T##_load(x + i + 2 * L), v_##T##_load(y + i + 2 * L));               \
-            v_##T r3 = op(v_##T##_load(x + i + 3 * L), v_##T##_load(y + i + 3 * L));               \
-            v_##T##_store(z + i, r0);                                                              \
-            v_##T##_store(z + i + L, r1);                                                          \
-            v_##T##_store(z + i + 2 * L, r2);                                                      \
-            v_##T##_store(z + i + 3 * L, r3);                                                      \
+        while (left >= 8 * L) {                                                                    \
+            ZIP_TURN(T, store, L)                                                                  \
         }                                                                                          \
-        for (; end - i >= L; i += L)                                                               \
-            v_##T##_store(z + i, op(v_##T##_load(x + i), v_##T##_load(y + i)));                    \
-        if (i < end)                                                                               \
-            zip_some_##T(x + i, y + i, z + i, end - i, op);                                        \
+        for (; left >= L; left -= L, x += L, y += L, z += L)                                       \
+            ZIP_AT(T, store, 0)                                                                    \
+        if (left != 0)                                                                             \
+            zip_some_##T(x, y, z, left, op);                                                       \
     }
 
 ZIP_DEFINE(f32, float, V_F32_LANES)
 ZIP_DEFINE(i32, int32_t, V_I32_LANES)
 ZIP_DEFINE(u8, uint8_t, V_U8_LANES)
+#undef ZIP_TURN
+#undef ZIP_FOUR
+#undef ZIP_AT
+#undef ZIP_OP
 #undef ZIP_DEFINE
 
 #endif

@@ -37,6 +37,12 @@ static inline void v_fence(void)
     _mm_sfence();
 }
 
+/* Streaming stores need no such thing. */
+static inline void v_claim(void *p)
+{
+    (void)p;
+}
+
 static inline __m256i v_bits_load(const void *p)
 {
     return _mm256_loadu_si256((const __m256i *)p);

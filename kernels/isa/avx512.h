@@ -36,6 +36,12 @@ static inline void v_fence(void)
     _mm_sfence();
 }
 
+/* Streaming stores need no such thing. */
+static inline void v_claim(void *p)
+{
+    (void)p;
+}
+
 static inline __m512i v_bits_load(const void *p)
 {
     return _mm512_loadu_si512(p);

@@ -37,6 +37,11 @@ static inline void v_fence(void)
     /* stores below are ordinary ones */
 }
 
+static inline void v_claim(void *p)
+{
+    (void)p;
+}
+
 static inline uint8x16_t v_bits_load(const void *p)
 {
     return vld1q_u8(p);

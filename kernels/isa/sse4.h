@@ -37,6 +37,12 @@ static inline void v_fence(void)
     _mm_sfence();
 }
 
+/* Streaming stores need no such thing. */
+static inline void v_claim(void *p)
+{
+    (void)p;
+}
+
 static inline __m128i v_bits_load(const void *p)
 {
     return _mm_loadu_si128((const __m128i *)p);
