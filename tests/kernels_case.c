@@ -32,7 +32,7 @@ struct staged {
 };
 
 struct kcase {
-    enum kern_isa isa;
+    const struct kern_table *table; /* borrowed */
     enum kern_op op;
     uint64_t seed;
     struct chance chance;
@@ -181,24 +181,28 @@ static bool judge_result(struct kcase *k, const void *got, const void *want, con
 
 /* Shared and scratch memory of one run, garbage to begin with. */
 struct memory {
-    void *shared, *scratch;
-    size_t scratch_bytes;
+    struct placed shared, scratch;
 };
+
+static struct placed garbage(size_t bytes)
+{
+    struct placed p = place(NULL, bytes, (64 - bytes % 64) % 64);
+    memset(p.data, GARBAGE_BYTE, bytes);
+    return p;
+}
 
 static struct memory memory_open(const struct kern_plan *plan)
 {
-    struct memory m = {.shared = place_alloc(plan->shared_bytes),
-                       .scratch = place_alloc(plan->scratch_bytes),
-                       .scratch_bytes = plan->scratch_bytes};
-    memset(m.shared, GARBAGE_BYTE, plan->shared_bytes);
-    memset(m.scratch, GARBAGE_BYTE, plan->scratch_bytes);
-    return m;
+    return (struct memory){garbage(plan->shared_bytes), garbage(plan->scratch_bytes)};
 }
 
-static void memory_close(struct memory *m)
+/* Whether no kernel wrote beside it. */
+static bool memory_close(struct memory *m)
 {
-    free(m->shared);
-    free(m->scratch);
+    bool intact = place_guards_intact(&m->shared) && place_guards_intact(&m->scratch);
+    unplace(&m->shared);
+    unplace(&m->scratch);
+    return intact;
 }
 
 static int compare_sizes(const void *a, const void *b)
@@ -208,10 +212,10 @@ static int compare_sizes(const void *a, const void *b)
 }
 
 /* One phase, cut at random places; the ranges run in random order. */
-static void run_phase_split(struct kcase *k, kern_fn *fn, const struct kern_args *args,
-                            uint32_t phase, struct memory *m)
+static void run_phase_split(struct kcase *k, const struct kern_args *args, uint32_t phase,
+                            struct memory *m)
 {
-    size_t units = kern_phase_units(k->op, k->isa, args, phase);
+    size_t units = kern_phase_units(k->op, k->table->isa, args, phase);
     size_t cuts[RANGES_MAX + 1] = {0}, order[RANGES_MAX], ranges = kcase_between(k, 2, RANGES_MAX);
     for (size_t i = 1; i < ranges; i++)
         cuts[i] = kcase_below(k, units + 1);
@@ -226,28 +230,28 @@ static void run_phase_split(struct kcase *k, kern_fn *fn, const struct kern_args
         struct kern_part part = {.phase = phase,
                                  .begin = cuts[order[i]],
                                  .end = cuts[order[i] + 1],
-                                 .shared = m->shared,
-                                 .scratch = m->scratch};
+                                 .shared = m->shared.data,
+                                 .scratch = m->scratch.data};
         if (part.begin == part.end)
             continue;
-        memset(m->scratch, GARBAGE_BYTE, m->scratch_bytes);
-        fn(args, &part);
+        memset(m->scratch.data, GARBAGE_BYTE, m->scratch.bytes);
+        k->table->fn[k->op](args, &part);
     }
 }
 
-static void run(struct kcase *k, const struct kern_args *args, bool split)
+/* False if it wrote beside its shared or scratch memory. */
+static bool run(struct kcase *k, const struct kern_args *args, bool split)
 {
-    const struct kern_table *table = kern_table(k->isa);
     struct kern_plan plan;
-    kern_plan(&plan, k->op, k->isa, args);
+    kern_plan(&plan, k->op, k->table->isa, args);
     struct memory m = memory_open(&plan);
     if (split) {
         for (uint32_t phase = 0; phase < plan.phase_count; phase++)
-            run_phase_split(k, table->fn[k->op], args, phase, &m);
+            run_phase_split(k, args, phase, &m);
     } else {
-        kern_run(table, k->op, args, m.shared, m.scratch);
+        kern_run(k->table, k->op, args, m.shared.data, m.scratch.data);
     }
-    memory_close(&m);
+    return memory_close(&m);
 }
 
 /* Half of the operands end where the readable page ends. */
@@ -279,8 +283,8 @@ static bool run_and_judge(struct kcase *k, const struct kern_args *shape, const 
         args.in[i] = in[i].data;
     }
 
-    run(k, &args, split);
-    ok = judge_result(k, out.data, want, how);
+    ok = run(k, &args, split) || fail(k, how, "bytes beside the working memory changed");
+    ok = ok && judge_result(k, out.data, want, how);
     if (ok && !place_guards_intact(&out))
         ok = fail(k, how, "bytes beside the result changed");
     for (unsigned i = 0; ok && i < KERN_IN_MAX; i++) {
@@ -297,7 +301,7 @@ static bool run_and_judge(struct kcase *k, const struct kern_args *shape, const 
 /* Returns owned: what the reference makes of the case. */
 static void *run_reference(struct kcase *k, const struct kern_args *shape)
 {
-    const struct kern_table *ref = kern_table_ref(kern_table(k->isa)->fused);
+    const struct kern_table *ref = kern_table_ref(k->table->fused);
     struct kern_args args = *shape;
     struct kern_plan plan;
     void *want = place_alloc(staged_bytes(&k->out));
@@ -307,14 +311,14 @@ static void *run_reference(struct kcase *k, const struct kern_args *shape)
     args.out = want;
     kern_plan(&plan, k->op, ref->isa, &args);
     struct memory m = memory_open(&plan);
-    kern_run(ref, k->op, &args, m.shared, m.scratch);
+    kern_run(ref, k->op, &args, m.shared.data, m.scratch.data);
     memory_close(&m);
     return want;
 }
 
 void kcase_run(struct kcase *k, const struct kern_args *args, const char *format, ...)
 {
-    int named = snprintf(k->what, sizeof k->what, "%s %s --seed %llu: ", kern_isa_name(k->isa),
+    int named = snprintf(k->what, sizeof k->what, "%s %s --seed %llu: ", kern_isa_name(k->table->isa),
                          kern_op_info(k->op)->name, (unsigned long long)k->seed);
     va_list list;
     va_start(list, format);
@@ -336,15 +340,16 @@ void kcase_run(struct kcase *k, const struct kern_args *args, const char *format
 
 /* ---- life ---- */
 
-struct kcase *kcase_new(enum kern_isa isa, enum kern_op op, uint64_t seed, size_t rounds)
+struct kcase *kcase_new(const struct kern_table *table, enum kern_op op, uint64_t seed,
+                        size_t rounds)
 {
     struct kcase *k = calloc(1, sizeof *k);
     if (k == NULL)
         return NULL;
-    k->isa = isa;
+    k->table = table;
     k->op = op;
     k->seed = seed;
-    k->chance.state = seed + ((uint64_t)isa << 32 | (uint64_t)op);
+    k->chance.state = seed + ((uint64_t)table->isa << 32 | (uint64_t)op);
     k->rounds = rounds;
     k->in_place = -1;
     return k;
@@ -364,7 +369,7 @@ size_t kcase_rounds(const struct kcase *k)
 
 size_t kcase_vector_bytes(const struct kcase *k)
 {
-    switch (k->isa) {
+    switch (k->table->isa) {
     case KERN_ISA_AVX2:
         return 32;
     case KERN_ISA_AVX512:

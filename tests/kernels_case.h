@@ -12,7 +12,8 @@
  * and in random ranges in random order, and demands the same bits each time (NaN payloads aside),
  * elements of the result that the op must not touch included. Operands and result start at random
  * element-aligned addresses and often end at a page that cannot be read; whatever lies round
- * the result and the operands must stay as it was. Shared and scratch memory start as garbage.
+ * the result and the operands must stay as it was. Shared and scratch memory start as garbage and
+ * end, but for what rounds them up to 64 bytes, at such a page too.
  */
 #ifndef TESTS_KERNELS_CASE_H
 #define TESTS_KERNELS_CASE_H
@@ -72,8 +73,9 @@ void kcases_hash(struct kcase *k, enum kern_op op);
 void kcases_matmul(struct kcase *k, enum kern_op op); /* tests/kernels_matmul.c */
 void kcases_conv2d(struct kcase *k, enum kern_op op); /* tests/kernels_conv2d.c */
 
-/* One ISA and op. Returns owned, or NULL without memory. */
-struct kcase *kcase_new(enum kern_isa isa, enum kern_op op, uint64_t seed, size_t rounds);
+/* One ISA and op. Borrows the table. Returns owned, or NULL without memory. */
+struct kcase *kcase_new(const struct kern_table *table, enum kern_op op, uint64_t seed,
+                        size_t rounds);
 void kcase_free(struct kcase *k);
 
 /* Returns borrowed: names the latest case, and how to run it again. */

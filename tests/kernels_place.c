@@ -14,9 +14,41 @@ enum {
     GUARD_BYTES = 256 /* before the data, at least */
 };
 
+/* Where to map; base NULL: anywhere. `at` goes round, so that addresses vary. */
+static struct {
+    uint8_t *base;
+    size_t bytes, at;
+} within;
+
 static size_t page_bytes(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+void place_within(uint8_t *base, size_t bytes)
+{
+    within.base = base;
+    within.bytes = bytes;
+}
+
+static void *map_new(size_t bytes)
+{
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+    if (within.base == NULL)
+        return mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (within.bytes - within.at < bytes)
+        within.at = 0;
+    uint8_t *at = within.base + within.at;
+    within.at += bytes;
+    return mmap(at, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED, -1, 0);
+}
+
+static void map_end(void *map, size_t bytes)
+{
+    if (within.base == NULL)
+        munmap(map, bytes);
+    else
+        mmap(map, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
 }
 
 struct placed place(const void *from, size_t bytes, size_t gap)
@@ -24,7 +56,7 @@ struct placed place(const void *from, size_t bytes, size_t gap)
     size_t page = page_bytes();
     size_t usable = (GUARD_BYTES + bytes + gap + page - 1) / page * page;
     struct placed p = {.map_bytes = usable + page, .bytes = bytes};
-    p.map = mmap(NULL, p.map_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    p.map = map_new(p.map_bytes);
     if (p.map == MAP_FAILED || mprotect(p.map + usable, page, PROT_NONE) != 0) {
         perror("mmap");
         exit(EXIT_FAILURE);
@@ -32,14 +64,15 @@ struct placed place(const void *from, size_t bytes, size_t gap)
     p.data = p.map + usable - gap - bytes;
     memset(p.map, GUARD_BYTE, (size_t)(p.data - p.map));
     memset(p.data + bytes, GUARD_BYTE, gap);
-    memcpy(p.data, from, bytes);
+    if (from != NULL)
+        memcpy(p.data, from, bytes);
     return p;
 }
 
 void unplace(struct placed *p)
 {
     if (p->map != NULL)
-        munmap(p->map, p->map_bytes);
+        map_end(p->map, p->map_bytes);
 }
 
 static bool is_guard(const uint8_t *from, const uint8_t *to)

@@ -12,7 +12,11 @@ struct placed {
     size_t map_bytes, bytes;
 };
 
-/* Copies `bytes` from `from`. Ends the program where there is no memory. */
+/* From here on place() maps within these bytes, which are reserved and long enough that no more
+ * than that is ever in use, rather than anywhere. */
+void place_within(uint8_t *base, size_t bytes);
+
+/* Copies `bytes` from `from`, unless that is NULL. Ends the program where there is no memory. */
 struct placed place(const void *from, size_t bytes, size_t gap);
 
 /* An empty struct is fine. */

@@ -2,7 +2,8 @@
  *
  *     test_kernels [ISA] [OP] [--seed N]
  *
- * Needs no test library, since it also runs where only the kernels are built. KERN_TEST_ROUNDS sets
+ * kernels_tables.h says which program has which: test_kernels the native ISAs, test_kernels_wasm those
+ * of WebAssembly. Needs no test library, since it also runs where only the kernels are built. KERN_TEST_ROUNDS sets
  * the random cases of each ISA and op (48), less for slow tools. */
 #include "config.h"
 
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "kernels_case.h"
+#include "kernels_tables.h"
 
 enum { ROUNDS_DEFAULT = 48 };
 
@@ -84,10 +86,10 @@ static void run_family(struct kcase *k, enum kern_op op)
     }
 }
 
-static void run_op(const struct options *o, enum kern_isa isa, enum kern_op op, size_t *passed,
-                   size_t *failed)
+static void run_op(const struct options *o, const struct kern_table *table, enum kern_op op,
+                   size_t *passed, size_t *failed)
 {
-    struct kcase *k = kcase_new(isa, op, o->seed, o->rounds);
+    struct kcase *k = kcase_new(table, op, o->seed, o->rounds);
     if (k == NULL) {
         ++*failed;
         return;
@@ -98,8 +100,8 @@ static void run_op(const struct options *o, enum kern_isa isa, enum kern_op op, 
     *passed += kcase_passed(k);
     *failed += kcase_failed(k);
     if (kcase_failed(k) != 0)
-        printf("%s %s: %zu of %zu cases failed\n", kern_isa_name(isa), kern_op_info(op)->name,
-               kcase_failed(k), kcase_failed(k) + kcase_passed(k));
+        printf("%s %s: %zu of %zu cases failed\n", kern_isa_name(table->isa),
+               kern_op_info(op)->name, kcase_failed(k), kcase_failed(k) + kcase_passed(k));
     kcase_free(k);
 }
 
@@ -111,22 +113,24 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s [ISA] [OP] [--seed N]\n", argv[0]);
         return 64;
     }
-    if (o.isa != KERN_ISA_COUNT && !kern_isa_usable(o.isa)) {
-        fprintf(stderr, "%s is not in this build or not in this CPU\n", kern_isa_name(o.isa));
-        return 64;
-    }
     signal(SIGSEGV, on_crash);
     signal(SIGBUS, on_crash);
     signal(SIGFPE, on_crash);
     signal(SIGILL, on_crash);
     setvbuf(stdout, NULL, _IOLBF, 0); /* what was printed must not die with us */
+    kernels_tables_open();
+    if (o.isa != KERN_ISA_COUNT && kernels_table(o.isa) == NULL) {
+        fprintf(stderr, "%s is not in this program or not in this CPU\n", kern_isa_name(o.isa));
+        return 64;
+    }
 
     for (unsigned isa = 0; isa < KERN_ISA_COUNT; isa++) {
-        if (!kern_isa_usable((enum kern_isa)isa) || (o.isa != KERN_ISA_COUNT && o.isa != isa))
+        const struct kern_table *table = kernels_table((enum kern_isa)isa);
+        if (table == NULL || (o.isa != KERN_ISA_COUNT && o.isa != isa))
             continue;
         for (unsigned op = 1; op < KERN_OP_END; op++) {
             if (kern_op_info(op) != NULL && (o.op == KERN_OP_NONE || o.op == op))
-                run_op(&o, (enum kern_isa)isa, (enum kern_op)op, &passed, &failed);
+                run_op(&o, table, (enum kern_op)op, &passed, &failed);
         }
     }
     printf("%zu passed, %zu failed\n", passed, failed);
