@@ -17,7 +17,7 @@
 #include "clock.h"
 #include "log.h"
 
-enum { START_TIMEOUT_MS = 60000 }; /* with a compilation of the kernels' module in it */
+enum { START_TRIES = 4, START_TIMEOUT_MS = 60000 }; /* with a compilation of the kernels' module in it */
 
 static int digest_of_file(int fd, struct module_digest *digest)
 {
@@ -38,9 +38,11 @@ int wasm_new(struct wasm **out, const struct wasm_config *cfg, const struct wasm
     if (w == NULL)
         return -ENOMEM;
     int err = -pthread_mutex_init(&w->limits_lock, NULL);
-    if (err < 0) {
+    w->host_path = strdup(cfg->host_path);
+    if (err < 0 || w->host_path == NULL) {
+        free(w->host_path);
         free(w);
-        return err;
+        return err < 0 ? err : -ENOMEM;
     }
     w->cfg = *cfg;
     w->limits = *limits;
@@ -167,7 +169,7 @@ static enum wire_status session_start(struct wasm_user *u, char *reason)
     struct wasm_session *s = calloc(1, sizeof(*s));
     uint32_t *lanes = calloc(w->cfg.workers, sizeof(*lanes));
     const int compiled_fd = wasm_compiled_open(u, w->kernels_digest, true);
-    const struct wasm_process_config cfg = {.path = w->cfg.host_path,
+    const struct wasm_process_config cfg = {.path = w->host_path,
                                             .workers = w->cfg.workers,
                                             .spin_ns = w->cfg.spin_ns,
                                             .memory_max = limits.memory_max,
@@ -175,8 +177,13 @@ static enum wire_status session_start(struct wasm_user *u, char *reason)
     struct wasm_reply reply = {.fds = {-1, -1}};
     int err = s == NULL || lanes == NULL ? -ENOMEM : 0;
     if (err == 0)
+        err = -EPROTO;
+    /* Somebody may kill it while it starts, too. */
+    for (unsigned tries = 0; err == -EPROTO && tries < START_TRIES; tries++) {
         err = wasm_process_start(&s->process, &reply, &cfg, w->kernels_fd, compiled_fd,
                                  segment_fd(u->segment), segment_bytes(u->segment));
+        atomic_fetch_add_explicit(&w->crashes_total, err == -EPROTO, memory_order_relaxed);
+    }
     if (compiled_fd >= 0)
         close(compiled_fd);
     if (err < 0) {
@@ -342,6 +349,7 @@ void wasm_free(struct wasm *w)
     if (w->kernels_fd >= 0)
         close(w->kernels_fd);
     (void)pthread_mutex_destroy(&w->limits_lock);
+    free(w->host_path);
     free(w);
 }
 

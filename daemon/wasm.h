@@ -38,8 +38,8 @@ struct wasm_limits {
 };
 
 struct wasm_config {
-    const char *host_path;    /* of simdd-wasm; borrowed */
-    const char *kernels_path; /* of kernels.wasm; borrowed */
+    const char *host_path;    /* of simdd-wasm; borrowed for wasm_new() */
+    const char *kernels_path; /* of kernels.wasm; likewise */
     struct module_store *store; /* borrowed; NULL: nothing is kept on disk */
     unsigned workers;
     uint32_t spin_ns;

@@ -64,7 +64,8 @@ struct wasm_user {
 };
 
 struct wasm {
-    struct wasm_config cfg;
+    struct wasm_config cfg; /* its paths are the caller's, and gone */
+    char *host_path;
     int kernels_fd; /* -1: not installed */
     bool host_there;
     pthread_mutex_t limits_lock;

@@ -48,3 +48,14 @@ tests_test_daemon_jobs_LDADD = $(TEST_LIBS)
 tests_test_daemon_process_SOURCES = tests/test_daemon_process.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_process_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_process_LDADD = $(TEST_LIBS)
+
+if WASM
+check_PROGRAMS += tests/test_daemon_wasm
+endif
+tests_test_daemon_wasm_SOURCES = \
+	tests/test_daemon_wasm.c \
+	tests/daemon_modules.c \
+	tests/daemon_modules.h \
+	$(DAEMON_BED_SOURCES)
+tests_test_daemon_wasm_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_wasm_LDADD = $(TEST_LIBS)

@@ -1,0 +1,183 @@
+#include "config.h"
+
+#include "daemon_modules.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "kernels/kern.h"
+#include "suite.h"
+
+uint8_t *modules_add_arena(int fd, uint32_t number, size_t bytes)
+{
+    int memfd = memfd_create("arena", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+    ck_assert_int_ge(memfd, 0);
+    ck_assert_int_eq(ftruncate(memfd, (off_t)bytes), 0);
+    ck_assert_int_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
+    uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memfd, 0);
+    ck_assert(p != MAP_FAILED);
+    struct wire_request h = client_request(WIRE_ARENA_ADD, 1000000 + number);
+    h.arg[0] = number;
+    h.arg[1] = (uint32_t)bytes;
+    h.arg[2] = (uint32_t)((uint64_t)bytes >> 32);
+    client_send_fds(fd, &h, sizeof(h), &memfd, 1);
+    client_expect_ok(fd, h.id);
+    close(memfd);
+    return p;
+}
+
+/* The parent of a living process, else 0. */
+static pid_t parent_of(pid_t pid)
+{
+    char path[64], line[256];
+    (void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        return 0;
+    int parent = 0;
+    char state = 'Z';
+    const char *end = fgets(line, sizeof(line), f) != NULL ? strrchr(line, ')') : NULL;
+    if (end == NULL || sscanf(end, ") %c %d", &state, &parent) != 2 || state == 'Z')
+        parent = 0;
+    fclose(f);
+    return parent;
+}
+
+static bool is_host(pid_t pid)
+{
+    char path[64], name[32] = "";
+    (void)snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+    FILE *f = fopen(path, "r");
+    if (f == NULL)
+        return false;
+    bool host = fgets(name, sizeof(name), f) != NULL && strcmp(name, "simdd-wasm\n") == 0;
+    fclose(f);
+    return host;
+}
+
+bool modules_kill_host(const struct bed *b)
+{
+    DIR *proc = opendir("/proc");
+    ck_assert_ptr_nonnull(proc);
+    bool killed = false;
+    for (struct dirent *e; !killed && (e = readdir(proc)) != NULL;) {
+        pid_t pid = (pid_t)atoi(e->d_name);
+        if (pid > 0 && is_host(pid) &&
+            (parent_of(pid) == b->pid || parent_of(parent_of(pid)) == b->pid))
+            killed = kill(pid, SIGKILL) == 0;
+    }
+    closedir(proc);
+    return killed;
+}
+
+static int damage_file(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)at;
+    if (kind != FTW_F || strstr(path, ".cwasm") == NULL)
+        return 0;
+    uint8_t byte;
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(pread(fd, &byte, 1, st->st_size / 2), 1);
+    byte ^= 0x10;
+    ck_assert_int_eq(pwrite(fd, &byte, 1, st->st_size / 2), 1);
+    close(fd);
+    return 0;
+}
+
+void modules_damage_compiled(const char *state_dir)
+{
+    ck_assert_int_eq(nftw(state_dir, damage_file, 8, FTW_PHYS), 0);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
+void modules_remove_state(const char *state_dir)
+{
+    (void)nftw(state_dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+void modules_send_add(int fd, uint64_t id, const char *name, const void *file, size_t bytes,
+                      bool for_all)
+{
+    const size_t name_bytes = strlen(name), padded = (name_bytes + 7) / 8 * 8;
+    const size_t total = padded + (bytes + 7) / 8 * 8;
+    struct wire_request h = client_request(WIRE_MODULE_ADD, id);
+    uint8_t *payload = calloc(1, total);
+    ck_assert_ptr_nonnull(payload);
+    memcpy(payload, name, name_bytes);
+    memcpy(payload + padded, file, bytes);
+    h.arg[0] = (uint32_t)name_bytes;
+    h.arg[1] = for_all ? WIRE_MODULE_ALL : WIRE_MODULE_OWN;
+    h.arg[2] = (uint32_t)bytes;
+    client_send_frame(fd, &h, payload, total);
+    free(payload);
+}
+
+void modules_add(int fd, const char *name, const void *file, size_t bytes)
+{
+    struct answer a;
+    modules_send_add(fd, 77, name, file, bytes, false);
+    client_receive(fd, &a);
+    ck_assert_msg(a.h.status == WIRE_OK, "%s: %s", wire_status_name(a.h.status), a.payload);
+    free(a.payload);
+}
+
+void modules_send_name(int fd, uint64_t id, enum wire_type type, const char *name,
+                       size_t name_bytes)
+{
+    const size_t padded = (name_bytes + 7) / 8 * 8;
+    struct wire_request h = client_request(type, id);
+    uint8_t *payload = calloc(1, padded + 8);
+    ck_assert_ptr_nonnull(payload);
+    memcpy(payload, name, name_bytes);
+    h.arg[0] = (uint32_t)name_bytes;
+    client_send_frame(fd, &h, payload, padded);
+    free(payload);
+}
+
+void modules_send_call(int fd, uint64_t id, const char *name, const void *operand, uint32_t n,
+                       const double *params, uint32_t param_count)
+{
+    const size_t name_bytes = strlen(name), padded = (name_bytes + 7) / 8 * 8;
+    const size_t total = sizeof(struct wire_call) + padded + (n + 7) / 8 * 8;
+    struct wire_request h = client_request(WIRE_CALL, id);
+    struct wire_call call = {.in = {{.type = KERN_u8, .rank = 1, .dim = {n}}}};
+    uint8_t *payload = calloc(1, total);
+    ck_assert_ptr_nonnull(payload);
+    for (uint32_t i = 0; i < param_count; i++)
+        call.param[i] = params[i];
+    memcpy(payload, &call, sizeof(call));
+    memcpy(payload + sizeof(call), name, name_bytes);
+    memcpy(payload + sizeof(call) + padded, operand, n);
+    h.arg[0] = 1;
+    h.arg[1] = param_count;
+    h.arg[2] = (uint32_t)name_bytes;
+    client_send_frame(fd, &h, payload, total);
+    free(payload);
+}
+
+void modules_expect_error(int fd, uint64_t id, enum wire_status status, const char *words)
+{
+    struct answer a;
+    client_receive(fd, &a);
+    ck_assert_uint_eq(a.h.id, id);
+    ck_assert_msg(a.h.status == status, "%s instead of %s: %s", wire_status_name(a.h.status),
+                  wire_status_name(status), a.payload);
+    if (words != NULL)
+        ck_assert_msg(strstr((const char *)a.payload, words) != NULL, "%s", a.payload);
+    free(a.payload);
+}

@@ -1,0 +1,41 @@
+/* What suites of the whole daemon need for modules and their processes. */
+#ifndef TESTS_DAEMON_MODULES_H
+#define TESTS_DAEMON_MODULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+
+#include "daemon_bed.h"
+
+/* Lends a fresh arena under this number and maps it; its answer has been received. */
+uint8_t *modules_add_arena(int fd, uint32_t number, size_t bytes);
+
+/* SIGKILL for a simdd-wasm process of the daemon; false if there is none. */
+bool modules_kill_host(const struct bed *b);
+
+/* Turns over a bit in the middle of every compiled form. */
+void modules_damage_compiled(const char *state_dir);
+
+/* Removes what a daemon left there. */
+void modules_remove_state(const char *state_dir);
+
+/* Sends a MODULE_ADD; its answer is still to be received. */
+void modules_send_add(int fd, uint64_t id, const char *name, const void *file, size_t bytes,
+                      bool for_all);
+
+/* Adds it: must go well. */
+void modules_add(int fd, const char *name, const void *file, size_t bytes);
+
+/* A request of a name alone: MODULE_SHOW, MODULE_REMOVE. */
+void modules_send_name(int fd, uint64_t id, enum wire_type type, const char *name, size_t name_bytes);
+
+/* Sends a call with one operand of bytes (u8[n]) and these parameters. The result is as large. */
+void modules_send_call(int fd, uint64_t id, const char *name, const void *operand, uint32_t n,
+                       const double *params, uint32_t param_count);
+
+/* Receives an answer to `id` that is an error, with `words` somewhere in its text (NULL: any). */
+void modules_expect_error(int fd, uint64_t id, enum wire_status status, const char *words);
+
+#endif
