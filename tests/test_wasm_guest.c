@@ -301,6 +301,7 @@ START_TEST(every_trap_has_its_status_and_says_where)
         {"give_up", HOST_TRAP_CODE, "unreachable"}, {"divide", HOST_TRAP_MATH, "divide by zero"},
         {"bad_call", HOST_TRAP_CODE, "indirect"},   {"wild_call", HOST_TRAP_CODE, "table"},
         {"recurse", HOST_TRAP_STACK, "stack"},      {"cast", HOST_TRAP_MATH, "integer"},
+        {"recurse_memory", HOST_TRAP_MEMORY, "stack"},
     };
     struct bed b;
 

@@ -26,7 +26,8 @@ tests/wasm/whole.wasm: tests/wasm/whole.c
 
 check_PROGRAMS += \
 	tests/test_wasm_host \
-	tests/test_wasm_guest
+	tests/test_wasm_guest \
+	tests/test_wasm_op
 tests_test_wasm_host_SOURCES = tests/test_wasm_host.c tests/wasm_host.c tests/wasm_host.h
 tests_test_wasm_host_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_wasm_host_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
@@ -34,4 +35,8 @@ tests_test_wasm_host_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
 tests_test_wasm_guest_SOURCES = tests/test_wasm_guest.c tests/wasm_host.c tests/wasm_host.h
 tests_test_wasm_guest_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_wasm_guest_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
+
+tests_test_wasm_op_SOURCES = tests/test_wasm_op.c tests/wasm_host.c tests/wasm_host.h
+tests_test_wasm_op_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_wasm_op_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
 endif

@@ -69,16 +69,31 @@ SIMDD_FUNCTION(peek_wide)
     return *(volatile int *)(uintptr_t)number(call, 0) & 0;
 }
 
-static __attribute__((noinline)) int dig(volatile int *depth)
+/* Recursion that needs no stack in memory... */
+static volatile int one = 1;
+
+static __attribute__((noinline)) int dig(int depth)
 {
-    volatile int here = *depth + 1;
-    return here < 0 ? 0 : dig(&here) + here;
+    int below = depth < 0 ? 0 : dig(depth + one);
+    return below + one;
 }
 
 SIMDD_FUNCTION(recurse)
 {
+    return dig((int)call->begin);
+}
+
+/* ... and one that does: it lies below the module's data, and ends at address 0. */
+static __attribute__((noinline)) int dig_memory(volatile int *depth)
+{
+    volatile int here = *depth + 1;
+    return here < 0 ? 0 : dig_memory(&here) + here;
+}
+
+SIMDD_FUNCTION(recurse_memory)
+{
     volatile int depth = (int)call->begin;
-    return dig(&depth);
+    return dig_memory(&depth);
 }
 
 SIMDD_FUNCTION(give_up)

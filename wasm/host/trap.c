@@ -7,7 +7,9 @@
 
 #include "trap.h"
 
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "reason.h"
@@ -61,6 +63,13 @@ static void place_of(char *out, size_t out_bytes, const wasm_trap_t *trap)
     wasm_frame_vec_delete(&frames);
 }
 
+/* A stack in memory ends at address 0, as the kit has modules linked; what is below wraps to the end
+ * of the window, which is never mapped. */
+static bool is_below_zero(const char *hex)
+{
+    return strtoull(hex, NULL, 16) >= WINDOW_END;
+}
+
 void trap_explain(struct host_task *task, const wasm_trap_t *trap)
 {
     wasmtime_trap_code_t code;
@@ -77,8 +86,8 @@ void trap_explain(struct host_task *task, const wasm_trap_t *trap)
     if (where != NULL) {
         const char *end = memchr(where, ' ', where_bytes);
         where_bytes = end != NULL ? (size_t)(end - where) : where_bytes;
-        reason_format(task->reason, "out of bounds memory access at %.*s%s", (int)where_bytes, where,
-                      place);
+        reason_format(task->reason, "out of bounds memory access at %.*s%s%s", (int)where_bytes,
+                      where, place, is_below_zero(where) ? " (is its stack full?)" : "");
     } else if (what != NULL) {
         reason_format(task->reason, "%.*s%s", what_bytes < 120 ? (int)what_bytes : 120, what,
                       place);
