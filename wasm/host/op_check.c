@@ -183,33 +183,42 @@ static bool meet(uint64_t a, uint64_t a_bytes, uint64_t b, uint64_t b_bytes)
     return a_bytes != 0 && b_bytes != 0 && a < b + b_bytes && b < a + a_bytes;
 }
 
+static int place_one(char *reason, const char *what, uint32_t at, uint64_t bytes, size_t align,
+                     const struct window *w)
+{
+    if (at % align != 0) {
+        reason_format(reason, "%s is not aligned to its elements", what);
+        return -EINVAL;
+    }
+    if (!window_holds(w, at, bytes)) {
+        reason_format(reason, "%s lies outside the window", what);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 static int place(struct op_operands *o, const struct kern_op_info *info, const struct guest_op *g,
                  const struct window *w, char *reason)
 {
+    static const char *const names[KERN_IN_MAX] = {"operand 0", "operand 1", "operand 2"};
     bool in_place = info->family == KERN_zip || info->family == KERN_map;
+    int err = 0;
 
-    for (size_t i = 0; i < o->in_count; i++) {
-        if (g->in[i] % in_align(info, i) != 0) {
-            reason_format(reason, "operand %zu is not aligned to its elements", i);
-            return -EINVAL;
-        }
-        if (!window_holds(w, g->in[i], o->in_bytes[i])) {
-            reason_format(reason, "operand %zu lies outside the window", i);
-            return -EINVAL;
-        }
-        if (!(in_place && g->in[i] == g->out) &&
-            meet(g->in[i], o->in_bytes[i], g->out, o->out_bytes)) {
-            reason_format(reason, "the result overlaps operand %zu", i);
-            return -EINVAL;
-        }
+    for (size_t i = 0; i < o->in_count && err == 0; i++) {
+        err = place_one(reason, names[i], g->in[i], o->in_bytes[i], in_align(info, i), w);
         o->args.in[i] = window_base(w) + g->in[i];
     }
-    if (g->out % kern_type_bytes(info->out) != 0)
-        return bad(reason, "the result is not aligned to its elements");
-    if (!window_holds(w, g->out, o->out_bytes))
-        return bad(reason, "the result lies outside the window");
+    if (err == 0)
+        err = place_one(reason, "the result", g->out, o->out_bytes, kern_type_bytes(info->out), w);
     o->args.out = window_base(w) + g->out;
-    return 0;
+    for (size_t i = 0; i < o->in_count && err == 0; i++) {
+        if (!(in_place && g->in[i] == g->out) &&
+            meet(g->in[i], o->in_bytes[i], g->out, o->out_bytes)) {
+            reason_format(reason, "the result overlaps %s", names[i]);
+            err = -EINVAL;
+        }
+    }
+    return err;
 }
 
 int op_check(struct op_operands *out, enum kern_op op, const struct guest_op *g,
