@@ -12,6 +12,7 @@
 
 #include "pipeline_priv.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,6 +49,22 @@ static enum wire_status status_of(uint32_t host)
         break;
     }
     return WIRE_INTERNAL;
+}
+
+/* What stands behind the sentence: the words of whoever failed; of a function, after its number. */
+struct task_words {
+    char text[HOST_REASON_BYTES + 16];
+};
+
+static struct task_words task_words(const struct host_task *t)
+{
+    struct task_words words;
+    if (t->status != HOST_FAILED)
+        (void)snprintf(words.text, sizeof(words.text), "%s", t->reason);
+    else
+        (void)snprintf(words.text, sizeof(words.text), t->reason[0] != '\0' ? "%d: %s" : "%d%s",
+                       (int)t->value, t->reason);
+    return words;
 }
 
 /* Without memory for it the answer goes without. */
@@ -228,7 +245,7 @@ static void stream_ended(void *ctx, const struct host_task *t)
 {
     struct stream *st = ctx;
     if (t->status != HOST_OK)
-        job_fail(st->head, status_of(t->status), t->reason);
+        job_fail(st->head, status_of(t->status), task_words(t).text);
     if (++st->head_phase == st->head->phases)
         stream_pop(st);
 }
@@ -355,7 +372,7 @@ static bool task_run(struct wasm_split *split, unsigned worker, const struct hos
     case WASM_ALL_ENDED:
         if (take->status == HOST_OK)
             return true;
-        split_fail(split, status_of(take->status), take->reason);
+        split_fail(split, status_of(take->status), task_words(take).text);
         return false;
     case WASM_OVERTIME:
         atomic_store_explicit(&split->overtime, true, memory_order_relaxed);

@@ -16,15 +16,20 @@
 enum { FUNCTIONS_MAX = 65536 };
 
 /* The list lies in a memfd of the process's; nothing about it is believed. */
-static enum wire_status functions_read(int fd, size_t count, struct host_function **out)
+static enum wire_status functions_read(int fd, size_t count, struct host_function **out,
+                                       char *reason)
 {
     struct stat st;
     size_t bytes = count * sizeof(**out);
     *out = NULL;
     if (count == 0)
         return WIRE_OK;
+    if (count > FUNCTIONS_MAX) {
+        (void)snprintf(reason, HOST_REASON_BYTES, "it has more than %d functions", FUNCTIONS_MAX);
+        return WIRE_MODULE_REFUSED;
+    }
     /* Only a memfd has seals to ask for, and only of that does reading never wait. */
-    if (count > FUNCTIONS_MAX || fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0 ||
+    if (fcntl(fd, F_GET_SEALS) < 0 || fstat(fd, &st) < 0 ||
         (uint64_t)st.st_size < bytes)
         return WIRE_WASM_CRASHED;
     struct host_function *list = malloc(bytes);
@@ -75,7 +80,7 @@ static enum wire_status module_ask(struct wasm_session *s, uint32_t number, int 
         wasm_compiled(s->user, &reply, digest, false);
         *count = reply.head.value;
         status = functions_read(reply.head.compiled != 0 ? reply.fds[1] : reply.fds[0], *count,
-                                functions);
+                                functions, reason);
     }
     wasm_reply_close(&reply);
     return status;

@@ -50,7 +50,7 @@ tests_test_daemon_process_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_process_LDADD = $(TEST_LIBS)
 
 if WASM
-check_PROGRAMS += tests/test_daemon_wasm
+check_PROGRAMS += tests/test_daemon_wasm tests/test_daemon_modules
 endif
 tests_test_daemon_wasm_SOURCES = \
 	tests/test_daemon_wasm.c \
@@ -59,3 +59,12 @@ tests_test_daemon_wasm_SOURCES = \
 	$(DAEMON_BED_SOURCES)
 tests_test_daemon_wasm_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_wasm_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_modules_SOURCES = \
+	tests/test_daemon_modules.c \
+	tests/daemon_modules.c \
+	tests/daemon_modules.h \
+	$(HOSTILE_FILES) \
+	$(DAEMON_BED_SOURCES)
+tests_test_daemon_modules_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_modules_LDADD = $(TEST_LIBS)

@@ -131,6 +131,7 @@ static const int allowed[] = {
     /* the engine's maps draw their seeds; malloc counts CPUs */
     SCMP_SYS(getrandom),
     SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(sysinfo), /* how much memory there is: qsort() asks */
     SCMP_SYS(exit),
     SCMP_SYS(exit_group),
 #ifdef __aarch64__
