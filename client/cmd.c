@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <jansson.h>
+
 int cmd_io_option(struct cmd_io *io, int val, const char *value)
 {
     switch (val) {
@@ -27,26 +29,29 @@ int cmd_io_option(struct cmd_io *io, int val, const char *value)
     }
 }
 
-/* What was done, for --verbose and --json; never among the bytes of a result. */
-static void report(const struct ctl *c, const struct cmd_io *io, uint32_t op,
-                   const struct tensor *out, const struct simdd_result *r, uint64_t took_ns)
+void cmd_report(const struct ctl *c, const char *op, const struct cmd_io *io,
+                const struct tensor_shape *shape, const struct simdd_result *r, uint64_t took_ns)
 {
     char dims[256];
-    (void)tensor_print_dims(dims, sizeof(dims), &out->shape);
+    (void)tensor_print_dims(dims, sizeof(dims), shape);
     FILE *to = strcmp(io->output, "-") == 0 ? stderr : stdout;
     if (c->json) {
-        (void)fprintf(to, "{\"op\":\"%s\",\"status\":\"ok\",\"dtype\":\"%s\",\"shape\":[",
-                      simdd_op_name(op), tensor_type_name(out->shape.type));
-        for (unsigned i = 0; i < out->shape.dim_count; i++)
-            (void)fprintf(to, "%s%zu", i > 0 ? "," : "", out->shape.dim[i]);
+        json_t *name = json_string(op); /* whoever wrote the module chose it */
+        (void)fputs("{\"op\":", to);
+        (void)json_dumpf(name, to, JSON_ENCODE_ANY);
+        json_decref(name);
+        (void)fprintf(to, ",\"status\":\"ok\",\"dtype\":\"%s\",\"shape\":[",
+                      tensor_type_name(shape->type));
+        for (unsigned i = 0; i < shape->dim_count; i++)
+            (void)fprintf(to, "%s%zu", i > 0 ? "," : "", shape->dim[i]);
         (void)fprintf(to,
                       "],\"seconds\":%.9f,\"queued_ns\":%u,\"ran_ns\":%u,\"isa\":\"%s\","
                       "\"cached\":%s,\"in_arena\":%s}\n",
                       (double)took_ns / 1e9, r->queued_ns, r->ran_ns, r->isa,
                       r->cached ? "true" : "false", r->in_arena ? "true" : "false");
     } else if (c->verbose) {
-        (void)fprintf(stderr, "%s: %s %s in %.3f ms", simdd_op_name(op), dims,
-                      tensor_type_name(out->shape.type), (double)took_ns / 1e6);
+        (void)fprintf(stderr, "%s: %s %s in %.3f ms", op, dims, tensor_type_name(shape->type),
+                      (double)took_ns / 1e6);
         if (r->cached)
             (void)fputs(", from the cache", stderr);
         else
@@ -82,6 +87,6 @@ int cmd_run(struct ctl *c, const char *what, struct cmd_io *io, enum load_format
         touch(user, out);
     code = load_store(io->output, io->to, out);
     if (code == EX_OK)
-        report(c, io, job->op, out, &result, took_ns);
+        cmd_report(c, simdd_op_name(job->op), io, &out->shape, &result, took_ns);
     return code;
 }

@@ -7,7 +7,7 @@
 #include "tensor.h"
 
 extern const struct ctl_command cmd_add, cmd_mul, cmd_matmul, cmd_mix, cmd_conv2d, cmd_hash,
-    cmd_submit, cmd_status, cmd_top, cmd_metrics, cmd_ping, cmd_bench;
+    cmd_function, cmd_module, cmd_submit, cmd_status, cmd_top, cmd_metrics, cmd_ping, cmd_bench;
 
 /* Where a result goes, and how raw operands are read. */
 struct cmd_io {
@@ -34,6 +34,10 @@ enum { CMD_TO = CTL_OPTION + 900, CMD_DTYPE, CMD_SHAPE };
 
 /* Takes such an option: 0, '?' (complained) or 1: it is none of these. */
 int cmd_io_option(struct cmd_io *io, int val, const char *value);
+
+/* What was done, for --verbose and --json; never among the bytes of a result. */
+void cmd_report(const struct ctl *c, const char *op, const struct cmd_io *io,
+                const struct tensor_shape *shape, const struct simdd_result *r, uint64_t took_ns);
 
 /**
  * Runs a job whose result is `out` and writes it.

@@ -198,7 +198,11 @@ static int exit_code(int status)
         return EX_UNAVAILABLE;
     case -EACCES:
     case -EPERM:
+    case SIMDD_MODULE_NOT_ALLOWED:
         return EX_NOPERM;
+    case SIMDD_MODULE_LIMIT:
+    case SIMDD_MODULE_UNKEPT:
+        return EX_CANTCREAT;
     case -EAGAIN:
     case -ENOMEM:
     case SIMDD_OUT_OF_MEMORY:
@@ -208,7 +212,7 @@ static int exit_code(int status)
     default:
         if (status < 0)
             return EX_OSERR;
-        if (status < SIMDD_ARENA_NO_FD)
+        if (status < SIMDD_ARENA_NO_FD || (status >= SIMDD_BAD_NAME && status < SIMDD_OVERLOADED))
             return EX_DATAERR;
         return status >= SIMDD_OVERLOADED && status < SIMDD_NO_BACKEND ? EX_TEMPFAIL : EX_SOFTWARE;
     }
@@ -247,6 +251,31 @@ static void call_done(struct simdd *s, const struct simdd_result *result)
     w->result = *result;
 }
 
+/* err: why the call was not submitted, or 0. Waits for it, as `name` on a terminal. */
+static int wait_for(struct ctl *c, const char *what, const char *name, int err,
+                    const struct waited *w, struct simdd_result *result)
+{
+    if (err != 0)
+        return err < 0 ? ctl_fail(exit_code(err), "%s: %s", what, simdd_last_error(c->s))
+                       : ctl_status(c, what, err);
+    bool lively = isatty(STDERR_FILENO) != 0;
+    uint64_t start_ns = ctl_now_ns();
+    while (!w->done) {
+        err = simdd_process(c->s, SIGN_OF_LIFE_MS);
+        if (err < 0)
+            return ctl_status(c, what, err);
+        if (!w->done && lively)
+            (void)fprintf(stderr, "\r%s: %.0f s ", name,
+                          (double)(ctl_now_ns() - start_ns) / 1e9);
+    }
+    if (lively && ctl_now_ns() - start_ns > SIGN_OF_LIFE_MS * 1000000ull)
+        (void)fputs("\r\033[K", stderr);
+    if (w->result.status != 0)
+        return ctl_status(c, what, w->result.status);
+    *result = w->result;
+    return EX_OK;
+}
+
 int ctl_call(struct ctl *c, const char *what, struct simdd_job *job, struct simdd_result *result)
 {
     job->backend = c->backend;
@@ -255,25 +284,18 @@ int ctl_call(struct ctl *c, const char *what, struct simdd_job *job, struct simd
     job->deadline_us = c->deadline_us;
     struct waited w = {.done = false};
     int err = simdd_submit(c->s, job, call_done, &w);
-    if (err != 0)
-        return err < 0 ? ctl_fail(exit_code(err), "%s: %s", what, simdd_last_error(c->s))
-                       : ctl_status(c, what, err);
-    bool lively = isatty(STDERR_FILENO) != 0;
-    uint64_t start_ns = ctl_now_ns();
-    while (!w.done) {
-        err = simdd_process(c->s, SIGN_OF_LIFE_MS);
-        if (err < 0)
-            return ctl_status(c, what, err);
-        if (!w.done && lively)
-            (void)fprintf(stderr, "\r%s: %.0f s ", simdd_op_name(job->op),
-                          (double)(ctl_now_ns() - start_ns) / 1e9);
-    }
-    if (lively && ctl_now_ns() - start_ns > SIGN_OF_LIFE_MS * 1000000ull)
-        (void)fputs("\r\033[K", stderr);
-    if (w.result.status != 0)
-        return ctl_status(c, what, w.result.status);
-    *result = w.result;
-    return EX_OK;
+    return wait_for(c, what, simdd_op_name(job->op), err, &w, result);
+}
+
+int ctl_call_function(struct ctl *c, const char *what, struct simdd_function *f,
+                      struct simdd_result *result)
+{
+    f->cache = c->cache;
+    f->priority = c->priority;
+    f->deadline_us = c->deadline_us;
+    struct waited w = {.done = false};
+    int err = simdd_function_submit(c->s, f, call_done, &w);
+    return wait_for(c, what, f->name, err, &w, result);
 }
 
 bool ctl_parse_u64(const char *text, uint64_t max, uint64_t *out)

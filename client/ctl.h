@@ -60,6 +60,10 @@ int ctl_status(const struct ctl *c, const char *what, int status);
  * complains itself. `what` names the job in messages. */
 int ctl_call(struct ctl *c, const char *what, struct simdd_job *job, struct simdd_result *result);
 
+/* Likewise for a user's function. */
+int ctl_call_function(struct ctl *c, const char *what, struct simdd_function *f,
+                      struct simdd_result *result);
+
 /* Numbers with units, whole or nothing: false, and the caller complains. */
 bool ctl_parse_u64(const char *text, uint64_t max, uint64_t *out);
 bool ctl_parse_bytes(const char *text, uint64_t *out);

@@ -65,6 +65,36 @@ void handle_recycle(struct simdd *s, struct request *r);
 /* Queues it for sending. */
 void handle_enqueue(struct simdd *s, struct request *r);
 
+/* ---- simdd.c: for those who make requests ---- */
+
+/* An idle request for a job: 0 and *r; or -ECANCELED, -ENOMEM, noted. */
+int handle_begin(struct simdd *s, struct request **r);
+
+/* Encodes r and queues it. Takes it. 0; or why it can never run, noted, and then it is gone. */
+int handle_submit(struct simdd *s, struct request *r, simdd_done_fn *done, void *arg);
+
+/* Queues r, which is encoded. Takes it. */
+void handle_queue(struct simdd *s, struct request *r, simdd_done_fn *done, void *arg);
+
+/* Recycles r, notes `err` and returns it. */
+int handle_give_up(struct simdd *s, struct request *r, int err);
+
+/* One request that its caller waits for: begin, submit with handle_call_done and the call as its
+ * arg, end. */
+struct handle_call {
+    bool done;
+    struct simdd_result result;
+    char **text; /* takes the answer's payload; NULL: nobody wants it */
+};
+
+/* 0 or -EBUSY, noted: not from a callback. */
+int handle_call_begin(struct simdd *s);
+void handle_call_done(struct simdd *s, const struct simdd_result *result);
+
+/* err: why it was not submitted, or 0. Waits; fills *result unless it is NULL. Returns the status. */
+int handle_call_end(struct simdd *s, struct handle_call *call, int err,
+                    struct simdd_result *result);
+
 /* The descriptors that wait. 0 or -errno; pump_fini() in any case. */
 int pump_init(struct simdd *s);
 void pump_fini(struct simdd *s);

@@ -3,6 +3,7 @@
 
 lib_LTLIBRARIES = client/libsimdd.la
 client_libsimdd_la_SOURCES = \
+	client/function.c \
 	client/handle.h \
 	client/job.c \
 	client/link.c \
@@ -20,7 +21,7 @@ client_libsimdd_la_SOURCES = \
 # No LTO: an archive of one compiler's intermediate code is of no use to another compiler.
 client_libsimdd_la_CFLAGS = $(BASE_CFLAGS) $(HARD_CFLAGS)
 client_libsimdd_la_LDFLAGS = $(AM_LDFLAGS) \
-	-version-info 0:0:0 -no-undefined -Wl,--version-script=$(top_srcdir)/client/simdd.map
+	-version-info 1:0:1 -no-undefined -Wl,--version-script=$(top_srcdir)/client/simdd.map
 EXTRA_client_libsimdd_la_DEPENDENCIES = client/simdd.map
 
 include_HEADERS = client/simdd.h
@@ -41,8 +42,10 @@ libctl_a_SOURCES = \
 	client/cmd_array.c \
 	client/cmd_bench.c \
 	client/cmd_conv2d.c \
+	client/cmd_function.c \
 	client/cmd_hash.c \
 	client/cmd_matmul.c \
+	client/cmd_module.c \
 	client/cmd_status.c \
 	client/cmd_submit.c \
 	client/ctl.c \

@@ -74,6 +74,11 @@ static void header_init(struct wire_request *h, enum wire_type type, uint64_t id
         .magic = WIRE_MAGIC, .version = WIRE_VERSION, .type = (uint8_t)type, .id = id};
 }
 
+void request_encode_header(struct request *r, enum wire_type type)
+{
+    header_init(&r->header, type, request_id(r));
+}
+
 void request_encode_plain(struct request *r, enum wire_type type, uint32_t arg0)
 {
     header_init(&r->header, type, request_id(r));
@@ -142,21 +147,15 @@ static bool overlaps(const void *a, size_t a_bytes, const void *b, size_t b_byte
 }
 
 /* Decides whether the result must wait in r->bounce, and makes it. */
-static int bounce_init(struct request *r, const struct shape *shape)
+static int bounce_init(struct request *r, const struct request_data *d)
 {
-    bool wanted = false;
-    for (unsigned i = 0; i < shape->in_count; i++)
-        wanted |= overlaps(r->out, r->out_bytes, r->job.in[i], shape->in_bytes[i]);
-    r->rows = (struct request_rows){0};
-    const struct simdd_matmul *p = &r->job.u.matmul;
-    if (shape->info->family == KERN_matmul && p->ldc > p->n) {
-        size_t element = kern_type_bytes(shape->info->out);
-        r->rows = (struct request_rows){p->m, p->n * element, p->ldc * element};
-        wanted = true;
-    }
+    bool wanted = d->rows.count != 0;
+    for (unsigned i = 0; i < d->in_count; i++)
+        wanted |= overlaps(d->out, d->out_bytes, d->in[i], d->in_bytes[i]);
+    r->rows = d->rows;
     if (!wanted || r->bounce != NULL)
         return 0;
-    r->bounce = malloc(r->out_bytes);
+    r->bounce = malloc(d->out_bytes);
     return r->bounce != NULL ? 0 : -ENOMEM;
 }
 
@@ -175,38 +174,73 @@ static void stage_give(struct request *r, struct memory *m)
 }
 
 /* References for all operands; a small one outside of shared memory is copied into it. */
-static bool refs_init(struct request *r, struct memory *m, const struct shape *shape)
+static bool refs_init(struct request *r, struct memory *m, const struct request_data *d)
 {
     bool inside[KERN_IN_MAX] = {false}, any = false;
-    for (unsigned i = 0; i < shape->in_count; i++) {
-        inside[i] = ref_find(m, r->job.in[i], shape->in_bytes[i], &r->refs[i]);
-        if (!inside[i] && shape->in_bytes[i] > REQUEST_STAGE_MAX)
+    for (unsigned i = 0; i < d->in_count; i++) {
+        inside[i] = ref_find(m, d->in[i], d->in_bytes[i], &r->refs[i]);
+        if (!inside[i] && d->in_bytes[i] > REQUEST_STAGE_MAX)
             return false;
         any |= inside[i];
     }
     if (!any)
         return false;
-    for (unsigned i = 0; i < shape->in_count; i++) {
+    for (unsigned i = 0; i < d->in_count; i++) {
         if (inside[i])
             continue;
         int err;
-        r->stage[i] = memory_block_take(m, shape->in_bytes[i], &err);
-        if (r->stage[i] == NULL ||
-            !ref_find(m, r->stage[i], shape->in_bytes[i], &r->refs[i])) {
+        r->stage[i] = memory_block_take(m, d->in_bytes[i], &err);
+        if (r->stage[i] == NULL || !ref_find(m, r->stage[i], d->in_bytes[i], &r->refs[i])) {
             stage_give(r, m);
             return false;
         }
-        memcpy(r->stage[i], r->job.in[i], shape->in_bytes[i]);
+        memcpy(r->stage[i], d->in[i], d->in_bytes[i]);
     }
-    struct wire_ref *out = &r->refs[shape->in_count];
-    if (r->bounce != NULL || !ref_find(m, r->out, r->out_bytes, out))
+    struct wire_ref *out = &r->refs[d->in_count];
+    if (d->out == NULL || r->bounce != NULL || !ref_find(m, d->out, d->out_bytes, out))
         *out = (struct wire_ref){.arena = WIRE_INLINE};
     return true;
+}
+
+static void add_part(struct request *r, const void *p, size_t bytes)
+{
+    r->part[r->part_count] = p;
+    r->part_bytes[r->part_count++] = bytes;
+    r->header.payload_bytes += wire_pad(bytes);
+}
+
+int request_encode_data(struct request *r, struct memory *m, const struct request_data *d,
+                        size_t head_bytes)
+{
+    for (unsigned i = 0; i < d->in_count; i++)
+        if (d->in[i] == NULL && d->in_bytes[i] != 0)
+            return -EINVAL;
+    r->out = d->out;
+    r->out_bytes = d->out_bytes;
+    int err = bounce_init(r, d);
+    if (err < 0)
+        return err;
+
+    r->part_count = 0;
+    r->header.payload_bytes = 0;
+    if (head_bytes > 0)
+        add_part(r, r->head, head_bytes);
+    if (m != NULL && refs_init(r, m, d)) {
+        r->header.flags |= WIRE_F_ARENA;
+        add_part(r, r->refs, (d->in_count + 1) * sizeof(r->refs[0]));
+    } else {
+        for (unsigned i = 0; i < d->in_count; i++)
+            add_part(r, d->in[i], d->in_bytes[i]);
+    }
+    r->frame_bytes = WIRE_HEADER_BYTES + (size_t)r->header.payload_bytes;
+    return 0;
 }
 
 int request_encode(struct request *r, struct memory *m, const char **field)
 {
     *field = NULL;
+    if (r->function != NULL)
+        return request_encode_function(r, m, field);
     int err = encode_header(&r->header, &r->job, request_id(r));
     if (err != WIRE_OK)
         return err;
@@ -214,30 +248,19 @@ int request_encode(struct request *r, struct memory *m, const char **field)
     err = (int)shape_check(&shape, &r->header, SIZE_MAX, field);
     if (err != WIRE_OK)
         return err;
-    for (unsigned i = 0; i < shape.in_count; i++)
-        if (r->job.in[i] == NULL && shape.in_bytes[i] != 0)
-            return -EINVAL;
     if (r->job.out == NULL)
         return -EINVAL;
-    r->out = r->job.out;
-    r->out_bytes = shape.out_bytes;
-    if ((err = bounce_init(r, &shape)) < 0)
-        return err;
 
-    if (m != NULL && refs_init(r, m, &shape)) {
-        r->header.flags |= WIRE_F_ARENA;
-        r->part[0] = r->refs;
-        r->part_bytes[0] = (shape.in_count + 1) * sizeof(r->refs[0]);
-        r->part_count = 1;
-        r->header.payload_bytes = r->part_bytes[0];
-    } else {
-        memcpy(r->part, r->job.in, sizeof(r->part));
-        memcpy(r->part_bytes, shape.in_bytes, sizeof(r->part_bytes));
-        r->part_count = shape.in_count;
-        r->header.payload_bytes = shape.inline_bytes;
+    struct request_data d = {
+        .in_count = shape.in_count, .out = r->job.out, .out_bytes = shape.out_bytes};
+    memcpy(d.in, r->job.in, sizeof(d.in));
+    memcpy(d.in_bytes, shape.in_bytes, sizeof(d.in_bytes));
+    const struct simdd_matmul *p = &r->job.u.matmul;
+    if (shape.info->family == KERN_matmul && p->ldc > p->n) {
+        size_t element = kern_type_bytes(shape.info->out);
+        d.rows = (struct request_rows){p->m, p->n * element, p->ldc * element};
     }
-    r->frame_bytes = WIRE_HEADER_BYTES + (size_t)r->header.payload_bytes;
-    return 0;
+    return request_encode_data(r, m, &d, 0);
 }
 
 unsigned request_pieces(const struct request *r, size_t skip, struct iovec *iov)
@@ -269,6 +292,8 @@ unsigned request_pieces(const struct request *r, size_t skip, struct iovec *iov)
 
 void request_deliver(struct request *r)
 {
+    if (r->function != NULL)
+        request_deliver_function(r);
     if (r->bounce == NULL)
         return;
     if (r->rows.count == 0) {
@@ -285,6 +310,8 @@ void request_reset(struct request *r, struct memory *m)
     stage_give(r, m);
     free(r->bounce);
     free(r->text);
+    free(r->function);
+    free(r->head);
     if (r->fd >= 0)
         (void)close(r->fd);
     uint32_t slot = r->slot, generation = r->generation;

@@ -17,7 +17,7 @@
 #include "simdd.h"
 
 enum {
-    REQUEST_IOV_MAX = 1 + 2 * KERN_IN_MAX, /* header, and each operand with its padding */
+    REQUEST_IOV_MAX = 1 + 2 * (KERN_IN_MAX + 1), /* header; each part with its padding */
     REQUEST_STAGE_MAX = 16 * 1024          /* an operand so small is copied to shared memory */
 };
 
@@ -31,10 +31,12 @@ struct request {
     uint32_t slot, generation;   /* together the id on the wire */
 
     struct simdd_job job; /* of a WIRE_JOB */
+    struct simdd_function *function; /* owned: of a WIRE_CALL, with its name; else NULL */
+    void *head; /* owned: what the payload begins with, a call's head or a module's name */
     struct wire_request header;
     struct wire_ref refs[KERN_IN_MAX + 1];
-    const void *part[KERN_IN_MAX]; /* borrowed: the payload, each padded to 8 */
-    size_t part_bytes[KERN_IN_MAX];
+    const void *part[KERN_IN_MAX + 1]; /* borrowed: the payload, each padded to 8 */
+    size_t part_bytes[KERN_IN_MAX + 1];
     unsigned part_count;
     size_t frame_bytes;
     int fd; /* owned: travels with an ARENA_ADD, else -1 */
@@ -74,8 +76,26 @@ static inline uint64_t request_id(const struct request *r)
     return (uint64_t)r->generation << 32 | r->slot;
 }
 
+/* Operands and result of a job, as far as moving them is concerned. */
+struct request_data {
+    unsigned in_count;
+    const void *in[KERN_IN_MAX];
+    size_t in_bytes[KERN_IN_MAX];
+    void *out; /* NULL: the result's size is not known, and it is kept as text */
+    size_t out_bytes;
+    struct request_rows rows;
+};
+
+/* Makes the payload behind the first head_bytes (of r->head; 0: there is none), and the frame's
+ * size. The rest of the header is set. 0, -EINVAL or -ENOMEM. */
+int request_encode_data(struct request *r, struct memory *m, const struct request_data *d,
+                        size_t head_bytes);
+
+/* What every header begins with. */
+void request_encode_header(struct request *r, enum wire_type type);
+
 /**
- * Makes the frame of r->job: by shared memory where all operands lie there and `m` is not NULL,
+ * Makes the frame of r->job or r->function: by shared memory where all operands lie there and `m` is not NULL,
  * else inline. May be called again for the same request.
  * field  on a refusal: name of the field at fault, a constant, or NULL
  * Returns 0, -EINVAL (an operand is NULL), -ENOMEM or a wire status.
@@ -96,6 +116,17 @@ static inline void *request_target(const struct request *r)
 
 /* The result is complete: copies it from where it waited to where the caller wants it. */
 void request_deliver(struct request *r);
+
+/* ---- function.c ---- */
+
+/* request_encode() of r->function. */
+int request_encode_function(struct request *r, struct memory *m, const char **field);
+
+/* Whether the answer's type and shape are what was asked for and fit its size. */
+bool request_answer_fits(const struct request *r, const struct wire_answer *a);
+
+/* request_deliver() of r->function: fills in its result. */
+void request_deliver_function(struct request *r);
 
 /* Gives back whatever the request holds, so that it can be used for another. */
 void request_reset(struct request *r, struct memory *m);

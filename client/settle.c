@@ -33,7 +33,7 @@ void settle_result(const struct request *r, struct simdd_result *result)
         result->reason = r->text != NULL && r->status > 0 ? r->text : simdd_strerror(r->status);
     else
         result->bytes = r->out != NULL ? r->out_bytes : a->result_bytes;
-    if (r->status == 0 && r->header.type == WIRE_JOB) {
+    if (r->status == 0 && (r->header.type == WIRE_JOB || r->header.type == WIRE_CALL)) {
         result->cached = (a->flags & WIRE_A_CACHED) != 0;
         result->isa = a->isa < KERN_ISA_COUNT ? kern_isa_name((enum kern_isa)a->isa) : "";
     }
@@ -130,8 +130,11 @@ static struct request *find(const struct simdd *s, uint64_t id)
 /* Where an answer's payload goes. */
 static int place(struct request *r, const struct wire_answer *a, void **into, size_t *into_bytes)
 {
+    bool call = a->status == WIRE_OK && r->function != NULL;
     free(r->text);
     r->text = NULL;
+    if (call && !request_answer_fits(r, a))
+        return -EPROTO;
     if (a->status == WIRE_OK && r->out != NULL) {
         bool in_arena = (a->flags & WIRE_A_IN_ARENA) != 0;
         if (a->result_bytes != (in_arena ? 0 : r->out_bytes))
@@ -140,7 +143,7 @@ static int place(struct request *r, const struct wire_answer *a, void **into, si
         *into_bytes = in_arena ? 0 : r->out_bytes;
         return 0;
     }
-    if (a->result_bytes > TEXT_MAX_BYTES)
+    if (a->result_bytes > TEXT_MAX_BYTES && !call)
         return -EPROTO;
     if (a->result_bytes == 0)
         return 0;

@@ -200,8 +200,7 @@ int simdd_set(struct simdd *s, enum simdd_option option, uint64_t value)
     return fail(s, -EINVAL);
 }
 
-/* Queues r, which the handle owns from here on. */
-static void submit(struct simdd *s, struct request *r, simdd_done_fn *done, void *arg)
+void handle_queue(struct simdd *s, struct request *r, simdd_done_fn *done, void *arg)
 {
     r->done = done;
     r->arg = arg;
@@ -212,14 +211,22 @@ static void submit(struct simdd *s, struct request *r, simdd_done_fn *done, void
         pump_send(s);
 }
 
-int simdd_submit(struct simdd *s, const struct simdd_job *job, simdd_done_fn *done, void *arg)
+int handle_begin(struct simdd *s, struct request **r)
 {
     if (s->closing)
         return fail(s, -ECANCELED);
-    struct request *r = handle_request(s);
-    if (r == NULL)
-        return fail(s, -ENOMEM);
-    r->job = *job;
+    *r = handle_request(s);
+    return *r != NULL ? 0 : fail(s, -ENOMEM);
+}
+
+int handle_give_up(struct simdd *s, struct request *r, int err)
+{
+    handle_recycle(s, r);
+    return fail(s, err);
+}
+
+int handle_submit(struct simdd *s, struct request *r, simdd_done_fn *done, void *arg)
+{
     const char *field;
     int err = request_encode(r, s->memory, &field);
     if (err != 0) {
@@ -230,21 +237,24 @@ int simdd_submit(struct simdd *s, const struct simdd_job *job, simdd_done_fn *do
         handle_fail(s, err, words);
         return err;
     }
-    submit(s, r, done, arg);
+    handle_queue(s, r, done, arg);
     return 0;
 }
 
-/* One request that its caller waits for. */
-struct call {
-    bool done;
-    struct simdd_result result;
-    char **text; /* takes the answer's payload; NULL: nobody wants it */
-};
-
-/* The callback of a call; r->text must outlive the recycling that follows it. */
-static void call_done(struct simdd *s, const struct simdd_result *result)
+int simdd_submit(struct simdd *s, const struct simdd_job *job, simdd_done_fn *done, void *arg)
 {
-    struct call *call = result->arg;
+    struct request *r;
+    int err = handle_begin(s, &r);
+    if (err < 0)
+        return err;
+    r->job = *job;
+    return handle_submit(s, r, done, arg);
+}
+
+/* r->text must outlive the recycling that follows. */
+void handle_call_done(struct simdd *s, const struct simdd_result *result)
+{
+    struct handle_call *call = result->arg;
     call->done = true;
     call->result = *result;
     call->result.reason = result->status != 0 ? s->error : "";
@@ -255,7 +265,12 @@ static void call_done(struct simdd *s, const struct simdd_result *result)
     }
 }
 
-static int call_wait(struct simdd *s, const struct call *call)
+int handle_call_begin(struct simdd *s)
+{
+    return s->busy ? fail(s, -EBUSY) : 0;
+}
+
+static int call_wait(struct simdd *s, const struct handle_call *call)
 {
     while (!call->done) {
         int err = pump_run(s, -1);
@@ -269,33 +284,40 @@ static int call_wait(struct simdd *s, const struct call *call)
     return call->result.status;
 }
 
+int handle_call_end(struct simdd *s, struct handle_call *call, int err,
+                    struct simdd_result *result)
+{
+    if (err == 0)
+        err = call_wait(s, call);
+    else
+        call->result = (struct simdd_result){.status = err, .reason = s->error, .isa = ""};
+    call->result.arg = NULL;
+    if (result != NULL)
+        *result = call->result;
+    return err;
+}
+
 int simdd_call(struct simdd *s, const struct simdd_job *job, struct simdd_result *result)
 {
-    struct call call = {.done = false};
-    int err = s->busy ? fail(s, -EBUSY) : simdd_submit(s, job, call_done, &call);
-    if (err != 0) {
-        if (result != NULL)
-            *result = (struct simdd_result){.status = err, .reason = s->error, .isa = ""};
-        return err;
-    }
-    err = call_wait(s, &call);
-    call.result.arg = NULL;
-    if (result != NULL)
-        *result = call.result;
-    return err;
+    struct handle_call call = {.done = false};
+    int err = handle_call_begin(s);
+    if (err == 0)
+        err = simdd_submit(s, job, handle_call_done, &call);
+    return handle_call_end(s, &call, err, result);
 }
 
 static int call_plain(struct simdd *s, enum wire_type type, uint32_t arg0, char **text)
 {
-    if (s->busy)
-        return fail(s, -EBUSY);
-    struct request *r = handle_request(s);
-    if (r == NULL)
-        return fail(s, -ENOMEM);
+    struct request *r;
+    int err = handle_call_begin(s);
+    if (err == 0)
+        err = handle_begin(s, &r);
+    if (err < 0)
+        return err;
     request_encode_plain(r, type, arg0);
-    struct call call = {.text = text};
-    submit(s, r, call_done, &call);
-    return call_wait(s, &call);
+    struct handle_call call = {.text = text};
+    handle_queue(s, r, handle_call_done, &call);
+    return handle_call_end(s, &call, 0, NULL);
 }
 
 int simdd_ping(struct simdd *s)

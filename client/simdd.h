@@ -265,6 +265,70 @@ typedef void simdd_done_fn(struct simdd *s, const struct simdd_result *result);
 SIMDD_API int simdd_submit(struct simdd *s, const struct simdd_job *job, simdd_done_fn *done,
                            void *arg);
 
+/* ---- users' functions ---- */
+
+enum simdd_type { SIMDD_F32, SIMDD_I32, SIMDD_U32, SIMDD_U8, SIMDD_U64 };
+
+/* Row-major, without gaps. */
+struct simdd_array {
+    void *data;
+    enum simdd_type type;
+    uint32_t rank; /* 1 to 4 */
+    uint32_t dim[4];
+};
+
+/* A call of a function in a module that somebody added. Fill it with simdd_function_init(), then set
+ * what it needs; a member that is left zero means the usual thing. */
+struct simdd_function {
+    const char *name; /* "MODULE/FUNCTION" */
+    uint32_t deadline_us;
+    enum simdd_cache cache;
+    enum simdd_priority priority;
+    uint32_t in_count;        /* 1 to 3 */
+    struct simdd_array in[3]; /* only read; those behind in_count are not looked at */
+    /* The result: type and shape, and memory for it; or all zero, and the module says what it is:
+     * then, when the call completes with status 0, type and shape are filled in and `data` is owned
+     * by the caller (free). */
+    struct simdd_array *out;
+    uint32_t param_count; /* 0 to 8 */
+    double param[8];
+    uint64_t room[8]; /* for what is to come */
+};
+
+/* `in_count` arrays from `in` are copied. */
+SIMDD_API void simdd_function_init(struct simdd_function *f, const char *name, uint32_t in_count,
+                                   const struct simdd_array *in, struct simdd_array *out);
+
+/* As simdd_call(). SIMDD_WASM_FAILED: it answered an error, whose number and words the reason has. */
+SIMDD_API int simdd_function_call(struct simdd *s, const struct simdd_function *f,
+                                  struct simdd_result *result);
+
+/* As simdd_submit(). *f is copied, with its name; its `out` is borrowed until it completes. */
+SIMDD_API int simdd_function_submit(struct simdd *s, const struct simdd_function *f,
+                                    simdd_done_fn *done, void *arg);
+
+enum { SIMDD_MODULE_ALL = 1 }; /* for all users; root only */
+
+/**
+ * Adds a WebAssembly module, or replaces the one of that name all at once: calls that run keep the
+ * old one.
+ * name   1 to 63 of A-Z a-z 0-9 _ . -, not beginning with a point
+ * flags  0 or SIMDD_MODULE_ALL
+ * Returns a status: SIMDD_MODULE_REFUSED (the reason says why), SIMDD_MODULE_LIMIT, ...
+ */
+SIMDD_API int simdd_module_add(struct simdd *s, const char *name, const void *bytes,
+                               size_t byte_count, unsigned flags);
+
+/* Removes one's own, or the one for all. Returns a status. */
+SIMDD_API int simdd_module_remove(struct simdd *s, const char *name, unsigned flags);
+
+/* What one may call, as a JSON array; one module as a JSON object, with its functions. Returns a
+ * status; on success *text is owned (free) and terminated. */
+SIMDD_API int simdd_module_list(struct simdd *s, char **text);
+SIMDD_API int simdd_module_show(struct simdd *s, const char *name, char **text);
+
+/* ---- sending and waiting ---- */
+
 /* Sends what is queued as far as the socket takes it now. 0, or -errno: the connection broke, and
  * simdd_process() will get it back. */
 SIMDD_API int simdd_flush(struct simdd *s);

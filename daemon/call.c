@@ -1,6 +1,6 @@
 /* Calls: the head of a request, checked field by field.
  *
- * Sizes saturate at SIZE_MAX as in protocol/shape.c: one look at the end finds what did not fit.
+ * Sums saturate at SIZE_MAX as in protocol/shape.c: one look at the end finds what did not fit.
  *
  * Not here: whether there is such a module and function, and whether the operands suit it.
  */
@@ -17,7 +17,7 @@
 
 _Static_assert((int)WIRE_CALL_IN_MAX == (int)KERN_IN_MAX, "a job's operands have as many places");
 
-enum { TYPE_COUNT = KERN_u64 + 1, ARRAY_OUT = WIRE_CALL_IN_MAX };
+enum { ARRAY_OUT = WIRE_CALL_IN_MAX };
 
 /* What error answers call the fields of the arrays. */
 static const struct {
@@ -98,30 +98,11 @@ enum wire_status call_set_name(struct call *call, struct call_name *name, const 
 
 /* ---- arrays ---- */
 
-/* As call_array_check(); *dim is the dimension at fault, or WIRE_RANK_MAX. */
 static enum wire_status array_check(struct call_array *a, unsigned *dim)
 {
-    *dim = WIRE_RANK_MAX;
-    if (a->type >= TYPE_COUNT)
-        return WIRE_BAD_PARAMETER;
-    if (a->rank < 1 || a->rank > WIRE_RANK_MAX)
-        return WIRE_BAD_SHAPE;
-    size_t bytes = kern_type_bytes((enum kern_type)a->type);
-    for (unsigned i = 0; i < WIRE_RANK_MAX; i++) {
-        *dim = i;
-        if (i >= a->rank) {
-            if (a->dim[i] != 0)
-                return WIRE_BAD_RESERVED;
-            continue;
-        }
-        if (a->dim[i] == 0)
-            return WIRE_BAD_SHAPE;
-        if (bytes > (SIZE_MAX - WIRE_ALIGN) / a->dim[i])
-            return WIRE_SIZE_OVERFLOW;
-        bytes *= a->dim[i];
-    }
-    a->bytes = bytes;
-    return WIRE_OK;
+    struct wire_array w = {.type = a->type, .rank = a->rank};
+    memcpy(w.dim, a->dim, sizeof(w.dim));
+    return shape_array(&w, &a->bytes, dim);
 }
 
 enum wire_status call_array_check(struct call_array *a)
@@ -136,7 +117,7 @@ static enum wire_status check_named(struct call_array *a, unsigned at, const cha
     enum wire_status status = array_check(a, &dim);
     if (status == WIRE_OK)
         return WIRE_OK;
-    if (dim < WIRE_RANK_MAX && status != WIRE_SIZE_OVERFLOW)
+    if (dim < WIRE_RANK_MAX)
         *field = names[at].dim[dim];
     else if (status == WIRE_BAD_PARAMETER)
         *field = names[at].type;

@@ -283,3 +283,26 @@ enum wire_status shape_check(struct shape *out, const struct wire_request *h, si
         status = sum_sizes(out, f, max_bytes, field);
     return status;
 }
+
+enum wire_status shape_array(const struct wire_array *a, size_t *bytes, unsigned *dim)
+{
+    *dim = WIRE_RANK_MAX;
+    if (a->type > KERN_u64)
+        return WIRE_BAD_PARAMETER;
+    if (a->rank < 1 || a->rank > WIRE_RANK_MAX)
+        return WIRE_BAD_SHAPE;
+    size_t product = kern_type_bytes((enum kern_type)a->type);
+    for (unsigned i = 0; i < WIRE_RANK_MAX; i++) {
+        bool used = i < a->rank;
+        if (used != (a->dim[i] != 0)) {
+            *dim = i;
+            return used ? WIRE_BAD_SHAPE : WIRE_BAD_RESERVED;
+        }
+        if (used)
+            product = mul_sat(product, a->dim[i]);
+    }
+    if (pad_sat(product) == SIZE_MAX)
+        return WIRE_SIZE_OVERFLOW;
+    *bytes = product;
+    return WIRE_OK;
+}

@@ -34,6 +34,15 @@ struct shape {
 enum wire_status shape_check(struct shape *out, const struct wire_request *h, size_t max_bytes,
                              const char **field);
 
+/**
+ * Bytes of a call's operand or result.
+ * dim  written on failure: the dimension at fault, or WIRE_RANK_MAX if it is none of them
+ * Returns WIRE_OK and *bytes (so few that padding does not overflow), BAD_PARAMETER (the type),
+ * BAD_SHAPE (the rank, or a dimension of 0), BAD_RESERVED (a dimension beyond the rank is not 0) or
+ * SIZE_OVERFLOW. Thread: any; pure.
+ */
+enum wire_status shape_array(const struct wire_array *a, size_t *bytes, unsigned *dim);
+
 /* Bytes of `n` with padding to WIRE_ALIGN. n is at most SIZE_MAX - 7. */
 static inline size_t wire_pad(size_t n)
 {

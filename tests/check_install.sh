@@ -66,7 +66,7 @@ $libdir/libsimdd.a
 $libdir/libsimdd.la
 $libdir/libsimdd.so
 $libdir/libsimdd.so.0
-$libdir/libsimdd.so.0.0.0
+$libdir/libsimdd.so.0.1.0
 $mandir/man1/simdctl.1
 $mandir/man3/libsimdd.3
 $mandir/man5/simdd.conf.5
@@ -106,7 +106,7 @@ check_configuration_stays() {
 }
 
 check_stripped() {
-    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.0.0" \
+    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.1.0" \
         ${wasmhostdir:+"$wasmhostdir/simdd-wasm"}; do
         readelf -SW "$dest$file" >"$work/sections"
         grep -q -e ' \.symtab ' -e ' \.debug_' "$work/sections" && found "$file: not stripped"
@@ -119,7 +119,7 @@ check_stripped() {
 
 # Position independent, nothing writable that need not be, no stack that runs, guarded frames.
 check_hardened() {
-    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.0.0" \
+    for file in "$sbindir/simdd" "$bindir/simdctl" "$libdir/libsimdd.so.0.1.0" \
         ${wasmhostdir:+"$wasmhostdir/simdd-wasm"}; do
         readelf -hldW --dyn-syms "$dest$file" >"$work/elf"
         grep -q '^ *Type: *DYN' "$work/elf" || found "$file: not position independent"
@@ -135,12 +135,12 @@ check_hardened() {
     grep -q '_chk@' "$work/elf" || found "libsimdd.so: no _FORTIFY_SOURCE"
 }
 
-# simdd.h declares what the library exports, no more and no less, all of version SIMDD_0.
+# simdd.h declares what the library exports, no more and no less, all of a version of ours.
 check_exports() {
-    nm -D --defined-only "$dest$libdir/libsimdd.so.0.0.0" |
-        sed -n 's/^[0-9a-f]* [^A] //p' | sort >"$work/exported"
+    nm -D --defined-only "$dest$libdir/libsimdd.so.0.1.0" |
+        sed -n 's/^[0-9a-f]* [^A] //p' | sed 's/@@SIMDD_[01]$//' | sort >"$work/exported"
     sed -n '/^SIMDD_API/,/;/p' "$dest$includedir/simdd.h" |
-        sed -n 's/^SIMDD_API [^(]*\(simdd_[a-z0-9_]*\)(.*/\1@@SIMDD_0/p' | sort >"$work/declared"
+        sed -n 's/^SIMDD_API [^(]*\(simdd_[a-z0-9_]*\)(.*/\1/p' | sort >"$work/declared"
     [ -s "$work/declared" ] || found "simdd.h: declares nothing"
     diff "$work/declared" "$work/exported" >"$work/diff" ||
         found "declared (<) is not exported (>): $(grep '^[<>]' "$work/diff")"

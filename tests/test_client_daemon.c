@@ -311,7 +311,7 @@ END_TEST
 START_TEST(refusals_come_by_name)
 {
     struct bed b;
-    bed_open(&b, "[jobs]\njob_max_bytes = 4KiB\n", NULL);
+    bed_open(&b, "[jobs]\njob_max_bytes = 4KiB\n[wasm]\nwasm_host = /nonexistent\n", NULL);
     struct simdd *s = open_client(&b);
     static float x[4096], z[4096];
     struct simdd_job job;

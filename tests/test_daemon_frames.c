@@ -473,5 +473,6 @@ static int run(void)
 
 int main(void)
 {
-    return bed_suite(&bed, "[jobs]\njob_max_bytes = 1MiB\n", NULL, run);
+    return bed_suite(&bed, "[jobs]\njob_max_bytes = 1MiB\n[wasm]\nwasm_host = /nonexistent\n", NULL,
+                     run);
 }
