@@ -1,6 +1,6 @@
 /* What the whole daemon reaches, beside other servers and beside the bare thing.
  *
- *     bench_daemon [start|idle|small|large|matmul|efficiency|tail|cache|http ...]
+ *     bench_daemon [start|idle|small|large|matmul|efficiency|tail|cache|http|wasm ...]
  *
  * Prints the TSV rows that tsv.h tells of, of all cases unless some are named. Daemon and peers are
  * started as children, on sockets in a private folder. The client runs on the last CPU that there
@@ -24,6 +24,7 @@ static const struct {
     {"start", bench_start},           {"idle", bench_idle},     {"small", bench_small_jobs},
     {"large", bench_large_jobs},      {"matmul", bench_matmul}, {"efficiency", bench_efficiency},
     {"tail", bench_tail},             {"cache", bench_cache},   {"http", bench_http},
+    {"wasm", bench_wasm},
 };
 enum { CASE_COUNT = sizeof cases / sizeof cases[0] };
 

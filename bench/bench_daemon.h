@@ -14,5 +14,6 @@ void bench_efficiency(const struct site *site);
 void bench_tail(const struct site *site);
 void bench_cache(const struct site *site);
 void bench_http(const struct site *site);
+void bench_wasm(const struct site *site);
 
 #endif

@@ -11,6 +11,7 @@ bench_bench_daemon_SOURCES = \
 	bench/bench_daemon_jobs.c \
 	bench/bench_daemon_matmul.c \
 	bench/bench_daemon_start.c \
+	bench/bench_daemon_wasm.c \
 	bench/bench_daemon_watch.c \
 	bench/http_load.c \
 	bench/http_load.h \

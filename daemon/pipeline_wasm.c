@@ -22,7 +22,11 @@
 #include "segment.h"
 #include "wasm.h"
 
-enum { RANGE_NS = 100000, TRIES_MAX = 16, SUSPECT_MAX = 2 };
+/* Each range costs a wake-up of its partner and one of its worker, some 50 us; so a few large ones
+ * per worker, but none so long that it could not stop soon when its client has gone. */
+enum { RANGES_PER_WORKER = 4, RANGE_MIN_NS = 500000, RANGE_MAX_NS = 5000000 };
+
+enum { TRIES_MAX = 16, SUSPECT_MAX = 2 };
 
 static enum wire_status status_of(uint32_t host)
 {
@@ -428,6 +432,16 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
     atomic_fetch_add_explicit(&split->busy_ns, clock_ns() - start_ns, memory_order_relaxed);
 }
 
+static size_t range_grain(const struct wasm_split *split, uint32_t phase_count, size_t units)
+{
+    uint64_t phase_ns = (uint64_t)split->job->estimate_ns / phase_count + 1;
+    uint64_t range_ns = phase_ns / (split->p->worker_count * RANGES_PER_WORKER);
+    range_ns = range_ns < RANGE_MIN_NS ? RANGE_MIN_NS
+               : range_ns > RANGE_MAX_NS ? RANGE_MAX_NS : range_ns;
+    uint64_t grain = (uint64_t)units * range_ns / phase_ns;
+    return grain < 1 ? 1 : grain > units ? units : (size_t)grain;
+}
+
 static void run_kernel_ranges(struct wasm_split *split, struct sched_worker *w)
 {
     struct job *job = split->job;
@@ -453,10 +467,8 @@ static void run_kernel_ranges(struct wasm_split *split, struct sched_worker *w)
         split_fail(split, status, "");
     for (uint32_t phase = 0; phase < plan.phase_count && !split_is_over(split); phase++) {
         size_t units = kern_phase_units(op, isa, &job->args, phase);
-        uint64_t phase_ns = (uint64_t)job->estimate_ns / plan.phase_count + 1;
-        size_t grain = (size_t)((uint64_t)units * RANGE_NS / phase_ns);
         split->task.u.kernel.phase = phase;
-        sched_for(w, units, grain < 1 ? 1 : grain > units ? units : grain, split_range, split);
+        sched_for(w, units, range_grain(split, plan.phase_count, units), split_range, split);
     }
     segment_give(job_segment(job), shared);
 }
