@@ -32,6 +32,16 @@ tests_test_client_memory_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_client_memory_LDFLAGS = $(AM_LDFLAGS) -static
 tests_test_client_memory_LDADD = $(CLIENT_TEST_LIBS)
 
+check_PROGRAMS += tests/test_client_functions
+tests_test_client_functions_SOURCES = \
+	tests/client_bed.h \
+	tests/fake_daemon.c \
+	tests/fake_daemon.h \
+	tests/test_client_functions.c
+tests_test_client_functions_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_client_functions_LDFLAGS = $(AM_LDFLAGS) -static
+tests_test_client_functions_LDADD = $(CLIENT_TEST_LIBS)
+
 check_PROGRAMS += tests/test_npy
 tests_test_npy_SOURCES = tests/test_npy.c
 tests_test_npy_CPPFLAGS = $(TEST_CPPFLAGS)

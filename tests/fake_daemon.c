@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -15,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "call.h"
 #include "kernels/kern.h"
 #include "protocol/shape.h"
 
@@ -275,6 +277,84 @@ static bool serve_job(struct peer *p, const struct wire_request *h, enum fake_ac
     return ok;
 }
 
+/* The one function here copies its first operand: "m/copy", told or untold. "m/other" answers another
+ * shape than it was told, "m/fail" an error; of anything else there is no such module. */
+static bool answer_call(struct peer *p, const struct wire_request *h, const struct call *call,
+                        const uint8_t *operands, enum fake_action action)
+{
+    const struct wire_ref *refs = (const struct wire_ref *)(const void *)operands;
+    bool arena_job = (h->flags & WIRE_F_ARENA) != 0;
+    bool in_arena = arena_job && refs[call->in_count].arena != WIRE_INLINE;
+    const uint8_t *in = arena_job ? at(p, &refs[0], call->in[0].bytes) : operands;
+    struct call_array out = call->out_known ? call->out : call->in[0];
+    uint8_t *result = calloc(1, wire_pad(out.bytes));
+    uint8_t *to = in_arena ? at(p, &refs[call->in_count], out.bytes) : result;
+    assert(result != NULL);
+    if (in == NULL || to == NULL) {
+        free(result);
+        return say(p, h, WIRE_ARENA_UNKNOWN, "no such arena", 0);
+    }
+    memcpy(to, in, out.bytes < call->in[0].bytes ? out.bytes : call->in[0].bytes);
+    struct wire_answer a = answer_to(h, WIRE_OK, in_arena ? 0 : out.bytes);
+    a.flags = (uint16_t)((in_arena ? WIRE_A_IN_ARENA : 0) | out.type << WIRE_A_TYPE_SHIFT |
+                         out.rank << WIRE_A_RANK_SHIFT);
+    memcpy(a.dim, out.dim, sizeof(a.dim));
+    if (strcmp(call->function, "other") == 0)
+        a.dim[0]++;
+    a.isa = KERN_ISA_WASM128;
+    count_job(p, h, in_arena);
+    return deliver(p, &a, result, action);
+}
+
+static bool serve_call(struct peer *p, const struct wire_request *h, enum fake_action action)
+{
+    const char *field;
+    struct call call;
+    struct call_name name;
+    size_t bytes = (size_t)h->payload_bytes, head = call_head_bytes(h);
+    uint8_t *payload = malloc(bytes + 1);
+    bool ok = false;
+    if (payload != NULL && bytes >= head && read_all(p, payload, bytes)) {
+        enum wire_status status = call_parse(&call, &name, h, payload, SIZE_MAX / 2, &field);
+        if (action == FAKE_OVERLOADED)
+            ok = say(p, h, WIRE_OVERLOADED, "the fake is busy", 1000);
+        else if (status != WIRE_OK)
+            ok = say(p, h, status, field != NULL ? field : "", 0);
+        else if (strcmp(name.module, "m") != 0)
+            ok = say(p, h, WIRE_MODULE_UNKNOWN, "name: no such module", 0);
+        else if (strcmp(call.function, "fail") == 0)
+            ok = say(p, h, WIRE_WASM_FAILED, "the function says no: 3", 0);
+        else if (action != FAKE_BREAK)
+            ok = answer_call(p, h, &call, payload + head, action);
+    }
+    free(payload);
+    return ok;
+}
+
+/* Answers a module's request with what was asked, as text. */
+static bool serve_module(struct peer *p, const struct wire_request *h)
+{
+    char name[64] = "", words[64];
+    size_t bytes = (size_t)h->payload_bytes;
+    uint8_t *payload = calloc(1, bytes + 1);
+    bool ok = payload != NULL && h->arg[0] < sizeof(name) && read_all(p, payload, bytes);
+    if (ok) {
+        memcpy(name, payload, h->arg[0]);
+        const uint8_t *file = payload + wire_pad(h->arg[0]);
+        if (h->type == WIRE_MODULE_ADD && (h->arg[2] == 0 || file[h->arg[2] - 1] != '.'))
+            ok = say(p, h, WIRE_MODULE_REFUSED, "the fake wants a point at the end", 0);
+        else if (h->type == WIRE_MODULE_ADD || h->type == WIRE_MODULE_REMOVE)
+            ok = h->arg[1] == WIRE_MODULE_ALL ? say(p, h, WIRE_MODULE_NOT_ALLOWED, "not you", 0)
+                                              : say(p, h, WIRE_OK, "", 0);
+        else {
+            (void)snprintf(words, sizeof(words), "{\"fake\":\"%s\"}", name);
+            ok = say(p, h, WIRE_OK, words, 0);
+        }
+    }
+    free(payload);
+    return ok;
+}
+
 static bool serve(struct peer *p)
 {
     static const char metrics[] = "{\"uptime_seconds\": 1.5, \"operation_count\": 7}";
@@ -283,17 +363,24 @@ static bool serve(struct peer *p)
         return false;
     struct fake *f = p->fake;
     enum fake_action action = FAKE_ANSWER;
-    if (h.type == WIRE_JOB || h.type == WIRE_ARENA_ADD) {
+    bool is_job = h.type == WIRE_JOB || h.type == WIRE_CALL;
+    if (is_job || h.type == WIRE_ARENA_ADD) {
         /* relaxed: each job only needs a number of its own. */
-        unsigned index = h.type == WIRE_JOB ? atomic_fetch_add_explicit(&f->counts.jobs, 1,
-                                                                        memory_order_relaxed)
-                                            : 0;
+        unsigned index =
+            is_job ? atomic_fetch_add_explicit(&f->counts.jobs, 1, memory_order_relaxed) : 0;
         if (f->script != NULL)
             action = f->script(f->user, &h, index);
     }
     switch (h.type) {
     case WIRE_JOB:
         return serve_job(p, &h, action);
+    case WIRE_CALL:
+        return serve_call(p, &h, action);
+    case WIRE_MODULE_ADD:
+    case WIRE_MODULE_LIST:
+    case WIRE_MODULE_SHOW:
+    case WIRE_MODULE_REMOVE:
+        return serve_module(p, &h);
     case WIRE_PING:
         return say(p, &h, WIRE_OK, "", 0);
     case WIRE_METRICS:
