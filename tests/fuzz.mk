@@ -27,6 +27,33 @@ tests_fuzz_replay_json_job_SOURCES = tests/fuzz/fuzz_json_job.c tests/fuzz/repla
 tests_fuzz_replay_json_job_CPPFLAGS = $(FUZZ_CPPFLAGS) -DREPLAY_CORPUS='"$(FUZZ_CORPUS)/json_job"'
 tests_fuzz_replay_json_job_LDADD = $(DAEMON_LIBS)
 
+# What the process looks at before it lets a module in.
+FUZZ_MODULE_FILES = \
+	tests/fuzz/fuzz_module.c \
+	wasm/host/engine.c \
+	wasm/host/module_check.c \
+	wasm/host/reason.c
+FUZZ_MODULE_CPPFLAGS = $(AM_CPPFLAGS) $(WASMTIME_CPPFLAGS)
+FUZZ_MODULE_LIBS = $(KERN_LIBS) $(WASMTIME_LIB) -lpthread -ldl -lm
+EXTRA_DIST += tests/fuzz/fuzz_module.c
+
+if WASM
+check_PROGRAMS += tests/fuzz/replay_module
+tests_fuzz_replay_module_SOURCES = $(FUZZ_MODULE_FILES) tests/fuzz/replay.c
+tests_fuzz_replay_module_CPPFLAGS = $(FUZZ_MODULE_CPPFLAGS) \
+	-DREPLAY_CORPUS='"$(FUZZ_CORPUS)/module"'
+tests_fuzz_replay_module_LDADD = $(FUZZ_MODULE_LIBS)
+$(tests_fuzz_replay_module_OBJECTS): | $(WASMTIME_LIB)
+if FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_module
+tests_fuzz_fuzz_module_SOURCES = $(FUZZ_MODULE_FILES)
+tests_fuzz_fuzz_module_CPPFLAGS = $(FUZZ_MODULE_CPPFLAGS)
+tests_fuzz_fuzz_module_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_module_LDADD = $(FUZZ_MODULE_LIBS)
+$(tests_fuzz_fuzz_module_OBJECTS): | $(WASMTIME_LIB)
+endif
+endif
+
 if FUZZERS
 noinst_PROGRAMS += \
 	tests/fuzz/fuzz_conf \

@@ -283,7 +283,7 @@ static void check_sobel(uint32_t h, uint32_t w, uint32_t channels, bool hard)
     example_open(&e, "wasm/guest/examples/sobel.wasm", "sobel");
     uint8_t *in = example_array(&e, 0, KERN_u8, channels == 1 ? 2 : 3, dim);
     for (size_t i = 0; i < (size_t)h * w * channels; i++)
-        in[i] = hard ? (hostile_random(&seed) & 1 ? 255 : 0) : (uint8_t)(hostile_random(&seed) % 60);
+        in[i] = (uint8_t)(hard ? 255 * (hostile_random(&seed) & 1) : hostile_random(&seed) % 60);
     struct host_task t = example_ask(&e, HOST_TASK_SHAPE);
     ck_assert_msg(t.status == HOST_OK, "%s", t.reason);
     ck_assert_uint_eq(t.result.type, KERN_u8);
