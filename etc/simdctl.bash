@@ -11,7 +11,7 @@ _simdctl()
         cword=$COMP_CWORD
     }
 
-    local commands="add mul matmul conv2d mix hash submit status top metrics ping bench help"
+    local commands="add mul matmul conv2d mix hash run module submit status top metrics ping bench help"
     local global="--socket --json --verbose --backend --cache --deadline --priority --help --version"
     local files="--output --to --dtype --shape"
 
@@ -46,7 +46,7 @@ _simdctl()
             mix_u32" -- "$cur"))
         ;;
     --socket | --output | -o | -C) COMPREPLY=($(compgen -f -- "$cur")) ;;
-    --deadline | --shape | --shape-b | --beta | --zero-a | --zero-b | --blur | --sigma | --box | \
+    --deadline | --shape | --shape-b | --beta | --param | --result | -p | --zero-a | --zero-b | --blur | --sigma | --box | \
         --size | --connections | --depth | --seconds | --count | --interval | --iterations | \
         -c | -i | -n) ;;
     *)
@@ -62,6 +62,20 @@ _simdctl()
             own="$files --blur --sigma --box --sharpen --edge --emboss --border --rounding --alpha"
             ;;
         hash) own="--fnv1a-64" ;;
+        run) own="$files --param --result" ;;
+        module)
+            own="--all"
+            local choice="-"
+            case $prev in
+            module) choice="add list show remove" ;;
+            # the daemon knows the names, if it answers
+            show | remove) choice=$(simdctl module list 2>/dev/null | cut -d' ' -f1) ;;
+            esac
+            if [[ $choice != - && $cur != -* ]]; then
+                COMPREPLY=($(compgen -W "$choice" -- "$cur"))
+                return
+            fi
+            ;;
         top) own="--interval --iterations" ;;
         metrics) own="--format" ;;
         ping) own="--count --interval" ;;

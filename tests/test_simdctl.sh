@@ -84,7 +84,7 @@ check_usage() {
     expect 0 'Usage: simdctl' --help
     expect 0 'Usage: simdctl' help
     expect 0 'simdctl ' --version
-    for command in add mul matmul conv2d mix hash submit status top metrics ping bench; do
+    for command in add mul matmul conv2d mix hash run module submit status top metrics ping bench; do
         expect 0 "Usage: simdctl $command" "$command" --help
         expect 0 "Usage: simdctl $command" help "$command"
         expect 64 '' "$command" --no-such-option
@@ -104,6 +104,19 @@ check_usage() {
     expect 64 '--size' bench --size 4QiB
     expect 64 '--format' metrics --format xml
     expect 64 'no operands' status now
+    expect 64 'MODULE/FUNCTION' run sobel im.pgm
+    expect 64 'MODULE/FUNCTION' run sobel/sobel
+    expect 64 'one to 3 files' run m/f 1 2 3 4
+    expect 64 '--param' run m/f x.npy --param one
+    expect 64 'up to 8' run m/f x.npy -p1 -p2 -p3 -p4 -p5 -p6 -p7 -p8 -p9
+    expect 64 '--result' run m/f x.npy --result f64:2,3
+    expect 64 '--result' run m/f x.npy --result f32:
+    expect 64 'wasm only' --backend native run m/f x.npy
+    expect 64 'add, list, show or remove' module
+    expect 64 "'rename' is none of" module rename a b
+    expect 64 'a name and a file' module add sobel
+    expect 64 'no operands' module list all
+    expect 64 '--all goes with' module list --all
 }
 
 check_no_daemon() {
@@ -118,8 +131,9 @@ check_no_daemon() {
 start_daemon() {
     SIMDD_SOCKET=$work/simdd.sock
     export SIMDD_SOCKET
+    mkdir "$work/state" || exit 99
     "$build/daemon/simdd" --socket "$SIMDD_SOCKET" --http off \
-        --job-max-bytes 16MiB 2>daemon.log &
+        --job-max-bytes 16MiB --state-dir "$work/state" 2>daemon.log &
     daemon=$!
     for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
         "$ctl" ping -c 1 >>log 2>&1 && return 0
@@ -192,6 +206,7 @@ check_images() {
     "$ctl" conv2d - --box 1 <im.ppm 2>>log | tail -c 12 >z.tail
     tail -c 12 im.ppm >im.tail
     same z.tail im.tail
+    { printf 'P5 800 600 255\n'; head -c 480000 /dev/zero | tr '\0' '\7'; } >ramp.pgm
     expect 65 'use .ppm' conv2d im.ppm --box 3 -o z.pgm
     expect 65 'no image' add x.npy y.npy -o z.png
     expect 64 'the suffix' conv2d im.pgm --box 3 -o z.gif
@@ -282,9 +297,53 @@ check_daemon_views() {
     expect 65 "lacks the '{'" submit nonsense
     printf '\n  {"op":"ping","id":1}\n\n{"op":"ping","id":2}' | "$ctl" submit >out 2>>log
     [ "$(grep -c pong out)" -eq 2 ] && pass || fail 'submit: not one answer per line'
-    expect 69 'no_backend' --backend wasm add x.npy y.npy -o z.npy
+    if [ -x "$build/wasm/host/simdd-wasm" ] && [ -f "$build/wasm/kernels.wasm" ]; then
+        expect 0 '"isa":"wasm128' --json --backend wasm add x.npy y.npy -o z.npy
+        same z.npy sum.npy
+    else
+        expect 69 'no_backend' --backend wasm add x.npy y.npy -o z.npy
+    fi
     expect 0 '"cached":false' --json --cache always mul x.npy x.npy -o z.npy
     expect 0 '"cached":true' --json --cache always mul x.npy x.npy -o z.npy
+}
+
+# Names and files that are no use; then a filter of one's own, if it was built.
+check_modules() {
+    expect 66 'nothing.wasm' module add m nothing.wasm
+    expect 65 'bad_name' module add ../m x.npy
+    expect 65 'module_unknown' module show m
+    expect 65 'module_unknown' module remove m
+    expect 65 'module_unknown' run m/f x.npy -o z.npy
+    expect 0 '[]' --json module list
+    expect 0 '' module list
+    floats 1 | npy '<f4' '(1, 1, 1, 1, 1)' >deep.npy
+    expect 65 '5 dimensions' run m/f deep.npy -o z.npy
+    floats 1 2 3 4 | npy '<f4' '(2, 2)' True >columns.npy
+    expect 65 'Fortran' run m/f columns.npy -o z.npy
+    if [ "$(id -u)" -ne 0 ]; then
+        expect 77 'only root' module add m x.npy --all
+    fi
+    sobel=$build/wasm/guest/examples/sobel.wasm
+    if [ ! -f "$sobel" ] || ! [ -x "$build/wasm/host/simdd-wasm" ]; then
+        expect 69 'no_backend' module add m x.npy
+        return
+    fi
+    expect 65 'module_refused' module add m x.npy
+    expect 0 '' module add edges "$sobel"
+    expect 0 'edges ' module list
+    expect 0 '"name":"edges"' --json module list
+    expect 0 'functions  sobel, on several workers' module show edges
+    expect 0 '"functions":[{"name":"sobel"' --json module show edges
+    expect 0 '600x800' -v run edges/sobel ramp.pgm -o ramp.png
+    expect 0 '"shape":[600,800]' --json run edges/sobel ramp.pgm --result u8:600,800 -o z.pgm
+    expect 0 '' conv2d ramp.png --box 1 -o told.pgm
+    same z.pgm told.pgm
+    "$ctl" run edges/sobel - <ramp.pgm >z.pgm 2>>log
+    same z.pgm told.pgm
+    expect 70 'wasm_failed' run edges/sobel x.npy -o z.npy
+    expect 65 'function_unknown' run edges/nothing ramp.pgm -o z.pgm
+    expect 0 '' module remove edges
+    expect 65 'module_unknown' run edges/sobel ramp.pgm -o z.pgm
 }
 
 check_bench() {
@@ -317,6 +376,7 @@ check_images
 check_hashes
 check_bad_files
 check_daemon_views
+check_modules
 check_bench
 check_drain
 echo "$passed passed, $failed failed"
