@@ -14,7 +14,8 @@
 
 #include "wasm_host.h"
 
-enum { GUEST = 5, WHOLE = 6, ARENA = WINDOW_ARENAS, ARENA_BYTES = 1 << 17 };
+#define ARENA WINDOW_ARENAS
+enum { GUEST = 5, ARENA_BYTES = 1 << 17 };
 
 /* One process with the guest's module, and a call to fill. */
 struct bed {

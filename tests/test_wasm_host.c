@@ -18,7 +18,8 @@
 
 #include "wasm_host.h"
 
-enum { ARENA = WINDOW_ARENAS, ARENA_BYTES = 1 << 17, COUNT = 100 };
+#define ARENA WINDOW_ARENAS
+enum { ARENA_BYTES = 1 << 17, COUNT = 100 };
 
 static struct host_task add_task(uint32_t in0, uint32_t in1, uint32_t out)
 {

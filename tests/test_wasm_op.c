@@ -12,7 +12,10 @@
 
 #include "wasm_host.h"
 
-enum { GUEST = 5, ARENA = WINDOW_ARENAS, ARENA_BYTES = 1 << 17, FAR = ARENA + 0x10000000 };
+#define ARENA     WINDOW_ARENAS
+#define ARENA_END (ARENA + ARENA_BYTES)
+#define FAR       (ARENA + 0x10000000) /* where nothing is */
+enum { GUEST = 5, ARENA_BYTES = 1 << 17 };
 
 struct bed {
     struct wasm_host h;
@@ -71,7 +74,6 @@ static struct host_array array(uint32_t at, enum kern_type type, uint32_t n)
 
 START_TEST(pointers_that_are_wrong_end_the_call_with_a_reason)
 {
-    enum { END = ARENA + ARENA_BYTES };
     static const struct {
         double p[4]; /* x, y, z, n */
         const char *word; /* NULL: it is right */
@@ -79,12 +81,12 @@ START_TEST(pointers_that_are_wrong_end_the_call_with_a_reason)
         {{ARENA, ARENA + 400, ARENA + 800, 100}, NULL},
         {{ARENA, ARENA + 400, ARENA, 100}, NULL},       /* in place */
         {{ARENA, ARENA, ARENA, 100}, NULL},
-        {{END - 400, ARENA, WINDOW_SEGMENT, 100}, NULL}, /* up to the last byte */
-        {{ARENA, ARENA, END - 400, 100}, NULL},
+        {{ARENA_END - 400, ARENA, WINDOW_SEGMENT, 100}, NULL}, /* up to the last byte */
+        {{ARENA, ARENA, ARENA_END - 400, 100}, NULL},
         {{FAR, FAR, FAR, 0}, NULL},                     /* nothing of nothing */
-        {{END - 396, ARENA, WINDOW_SEGMENT, 100}, "operand 0 lies outside"},
-        {{ARENA, END - 396, WINDOW_SEGMENT, 100}, "operand 1 lies outside"},
-        {{ARENA, ARENA, END - 396, 100}, "the result lies outside"},
+        {{ARENA_END - 396, ARENA, WINDOW_SEGMENT, 100}, "operand 0 lies outside"},
+        {{ARENA, ARENA_END - 396, WINDOW_SEGMENT, 100}, "operand 1 lies outside"},
+        {{ARENA, ARENA, ARENA_END - 396, 100}, "the result lies outside"},
         {{ARENA - 4, ARENA, WINDOW_SEGMENT, 100}, "operand 0 lies outside"},
         {{FAR, ARENA, WINDOW_SEGMENT, 100}, "operand 0 lies outside"},
         {{WINDOW_CALL, ARENA, WINDOW_SEGMENT, 100}, "operand 0 lies outside"},
@@ -289,20 +291,20 @@ END_TEST
 /* An op that is under way when its memory goes is stopped; the process and others are not. */
 START_TEST(memory_may_go_while_an_op_reads_it)
 {
-    enum { LARGE = 128 << 20, AT = ARENA + 0x10000000 };
+    enum { LARGE = 128 << 20 };
     static const struct timespec while_it_runs = {.tv_nsec = 20000000};
     struct bed b;
 
     bed_open(&b);
-    uint8_t *large = wasm_host_map(&b.h, AT, LARGE);
+    uint8_t *large = wasm_host_map(&b.h, FAR, LARGE);
     memcpy(b.arena, (uint64_t[]){0, LARGE}, 16);
     struct host_call *c = prepare(&b, "hashes", 0, NULL);
-    c->in[0] = array(AT, KERN_u8, LARGE);
+    c->in[0] = array(FAR, KERN_u8, LARGE);
     c->in[1] = array(ARENA, KERN_u64, 2);
     c->out = array(ARENA + 2048, KERN_u64, 1);
     wasm_host_push(&b.h, 1, &b.task);
     nanosleep(&while_it_runs, NULL);
-    wasm_host_unmap(&b.h, AT, LARGE);
+    wasm_host_unmap(&b.h, FAR, LARGE);
     ck_assert(wasm_host_await(&b.h, 1, &b.task));
     if (b.task.status == HOST_BAD_IMPORT) /* it had not begun yet */
         expect(&b, HOST_BAD_IMPORT, "outside");

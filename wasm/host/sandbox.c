@@ -62,7 +62,7 @@ int sandbox_begin(int socket)
     return 0;
 }
 
-static int limit(int resource, rlim_t most)
+static int limit(__rlimit_resource_t resource, rlim_t most)
 {
     struct rlimit now;
 
@@ -153,10 +153,10 @@ static int allow_some(scmp_filter_ctx filter)
                                SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_WRITE, 0));
     if (err == 0)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                               SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS));
+                               SCMP_A1(SCMP_CMP_EQ, F_ADD_SEALS, 0));
     if (err == 0)
         err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                               SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS));
+                               SCMP_A1(SCMP_CMP_EQ, F_GET_SEALS, 0));
     return err;
 }
 
