@@ -266,6 +266,7 @@ static int connection_new(struct connection_set *s, int fd, struct client *clien
     c->magic = CONNECTION_MAGIC;
     c->fd = fd;
     c->set = s;
+    c->chunk = &s->chunk;
     c->refs = 1;
     c->client = client;
     c->poll.data = c;
@@ -317,7 +318,7 @@ void connection_set_free(struct connection_set *s)
         return;
     assert(s->count == 0 && s->dirty == NULL);
     connection_forget_metrics(s);
-    buf_put(s->rooms.local, s->chunk);
+    connection_forget_chunks(s);
     free(s);
 }
 

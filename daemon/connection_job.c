@@ -16,6 +16,7 @@
 
 #include "frame.h"
 #include "json_job.h"
+#include "wasm.h"
 
 /* Payloads up to this are worked on where they were read; larger ones get memory of their own. */
 enum { IN_PLACE_BYTES_MAX = 16384 };
@@ -167,6 +168,8 @@ int64_t connection_job_inline(struct connection *c, struct job *job, const struc
                               size_t front)
 {
     if (connection_reads_in_place(r)) {
+        if (job->wasm != NULL)
+            connection_read_shared(c, wasm_user_segment_made(job->wasm));
         job_set_inline(job, buf, payload + front);
         connection_job_start(c, job, r, WIRE_OK, NULL);
         return (int64_t)r->payload_bytes;

@@ -24,11 +24,11 @@ static enum wire_status take_name(char name[static WIRE_NAME_MAX + 1],
                                   const struct wire_request *r, const uint8_t *payload)
 {
     size_t bytes = r->arg[0];
-    if (!call_name_is_valid((const char *)payload, bytes))
+    if (bytes > WIRE_NAME_MAX)
         return WIRE_BAD_NAME;
     memcpy(name, payload, bytes);
     name[bytes] = '\0';
-    return WIRE_OK;
+    return call_name_is_valid(name, bytes) ? WIRE_OK : WIRE_BAD_NAME;
 }
 
 /* ---- at once ---- */

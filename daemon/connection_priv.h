@@ -61,12 +61,21 @@ struct connection {
     uint64_t skip_bytes; /* of a refused payload, still to come */
     int fds[CONNECTION_FDS_MAX];
     unsigned fd_count;
+    struct read_chunk *chunk;   /* borrowed: where it reads */
     struct arena_entry *arenas; /* owned; by number, rising */
     size_t arena_count, arena_cap;
 
     /* writing */
     struct outq out;
     size_t held_bytes; /* of out and kept, as admission knows them */
+};
+
+/* A piece of memory that reads go to, one behind the other; jobs hold references to it. */
+struct read_chunk {
+    struct buf *buf;
+    size_t used;
+    struct segment *segment; /* counted: small wasm jobs are worked on where they were read, too */
+    struct read_chunk *next;
 };
 
 struct connection_set {
@@ -78,9 +87,8 @@ struct connection_set {
     size_t roomy_count; /* those whose send buffer was raised */
     bool draining;
 
-    /* where all connections read; jobs hold references to it */
-    struct buf *chunk;
-    size_t chunk_used;
+    struct read_chunk chunk;   /* where connections read */
+    struct read_chunk *shared; /* owned: where those of wasm users do, one for each */
 
     /* metrics printed in this pass, for all who ask in it; owned */
     struct {
@@ -117,6 +125,13 @@ void connection_put(struct connection *c);
 
 /* The socket is readable: one recvmsg, and all that it completes. */
 void connection_read(struct connection *c);
+
+/* From its next read on its bytes go to a wasm user's segment, where that user's jobs can have
+ * their operands. */
+void connection_read_shared(struct connection *c, struct segment *segment);
+
+/* Gives back what connections read into. */
+void connection_forget_chunks(struct connection_set *s);
 
 /* Closes the descriptors that wait for their frame. */
 void connection_drop_fds(struct connection *c);

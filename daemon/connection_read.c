@@ -2,7 +2,9 @@
  *
  * All connections read into one chunk that the set owns. Small frames are worked on where they
  * lie: their jobs hold a reference to the chunk, and the next read goes behind them. So a small
- * job costs no copy and an idle connection no buffer. What is left over, an incomplete frame or
+ * job costs no copy and an idle connection no buffer. Connections that have sent wasm jobs read into
+ * their user's segment instead, for the same reason; whoever can write there is that user, so what
+ * is read of a frame is copied once before it is believed. What is left over, an incomplete frame or
  * line, is kept with its connection until more comes. A large payload is received straight into
  * the job's own memory, together with what follows it, in one call.
  */
@@ -11,11 +13,13 @@
 #include "connection_priv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "segment.h"
 
 /* A chunk holds several reads; with the buffer's header it fills the pool's class of 256 KiB. */
 enum { CHUNK_BYTES = 256 * 1024 - BUF_HEADER_BYTES, READ_BYTES = 64 * 1024, CHUNK_ALIGN = 64 };
@@ -24,19 +28,52 @@ enum { CHUNK_BYTES = 256 * 1024 - BUF_HEADER_BYTES, READ_BYTES = 64 * 1024, CHUN
 enum { KEPT_BYTES_MAX = 17 * 1024, LINE_BYTES_MIN = 4096 };
 
 /* Room for one read behind what is used, preferably where nobody looks any more. */
-static bool chunk_prepare(struct connection_set *s)
+static bool chunk_prepare(struct pool_local *l, struct read_chunk *chunk)
 {
-    if (s->chunk != NULL && buf_is_sole(s->chunk))
-        s->chunk_used = 0;
-    if (s->chunk == NULL || CHUNK_BYTES - s->chunk_used < KEPT_BYTES_MAX + READ_BYTES) {
-        struct buf *fresh = buf_new_vital(s->rooms.local, CHUNK_BYTES);
+    if (chunk->buf != NULL && buf_is_sole(chunk->buf))
+        chunk->used = 0;
+    if (chunk->buf == NULL || CHUNK_BYTES - chunk->used < KEPT_BYTES_MAX + READ_BYTES) {
+        struct buf *fresh = chunk->segment == NULL
+                                ? buf_new_vital(l, CHUNK_BYTES)
+                                : buf_new_shared(l, chunk->segment, CHUNK_BYTES);
         if (fresh == NULL)
             return false;
-        buf_put(s->rooms.local, s->chunk);
-        s->chunk = fresh;
-        s->chunk_used = 0;
+        buf_put(l, chunk->buf);
+        chunk->buf = fresh;
+        chunk->used = 0;
     }
     return true;
+}
+
+void connection_read_shared(struct connection *c, struct segment *segment)
+{
+    struct connection_set *s = c->set;
+    struct read_chunk *chunk = s->shared;
+    if (c->chunk->segment == segment)
+        return;
+    while (chunk != NULL && chunk->segment != segment)
+        chunk = chunk->next;
+    if (chunk == NULL) {
+        chunk = calloc(1, sizeof(*chunk));
+        if (chunk == NULL)
+            return; /* then small operands are moved */
+        chunk->segment = segment_get(segment);
+        chunk->next = s->shared;
+        s->shared = chunk;
+    }
+    c->chunk = chunk;
+}
+
+void connection_forget_chunks(struct connection_set *s)
+{
+    struct read_chunk *next;
+    for (struct read_chunk *chunk = s->shared; chunk != NULL; chunk = next) {
+        next = chunk->next;
+        buf_put(s->rooms.local, chunk->buf);
+        segment_put(chunk->segment);
+        free(chunk);
+    }
+    buf_put(s->rooms.local, s->chunk.buf);
 }
 
 /* Descriptors wait for the frame that they came with, which may be cut off; more than a few are not
@@ -105,8 +142,9 @@ static void keep(struct connection *c, const uint8_t *p, size_t bytes)
     c->kept_bytes = bytes;
 }
 
-/* Works through `bytes` at p in the chunk, up to an incomplete frame. */
-static void consume_frames(struct connection *c, const uint8_t *p, size_t bytes, uint64_t now_ns)
+/* Works through `bytes` at p in `buf`, up to an incomplete frame. */
+static void consume_frames(struct connection *c, struct buf *buf, const uint8_t *p, size_t bytes,
+                           uint64_t now_ns)
 {
     while (bytes > 0 && !c->closing && !c->read_ended) {
         if (c->skip_bytes > 0) {
@@ -116,7 +154,7 @@ static void consume_frames(struct connection *c, const uint8_t *p, size_t bytes,
             bytes -= here;
             continue;
         }
-        int64_t used = connection_frame(c, c->set->chunk, p, bytes, now_ns);
+        int64_t used = connection_frame(c, buf, p, bytes, now_ns);
         if (used < 0)
             break;
         p += used;
@@ -132,7 +170,7 @@ static void consume_frames(struct connection *c, const uint8_t *p, size_t bytes,
 /* Where the next bytes go: behind what was kept of the last ones. */
 static uint8_t *chunk_room(struct connection *c)
 {
-    uint8_t *p = c->set->chunk->data + c->set->chunk_used;
+    uint8_t *p = c->chunk->buf->data + c->chunk->used;
     if (c->kept_bytes > 0) {
         memcpy(p, c->kept->data, c->kept_bytes);
         buf_put(c->set->rooms.local, c->kept);
@@ -142,16 +180,17 @@ static uint8_t *chunk_room(struct connection *c)
 }
 
 /* The chunk is used up to the end of this read, if any of its jobs is still there. */
-static void chunk_advance(struct connection_set *s, size_t bytes)
+static void chunk_advance(struct read_chunk *chunk, size_t bytes)
 {
-    if (!buf_is_sole(s->chunk))
-        s->chunk_used += (bytes + CHUNK_ALIGN - 1) / CHUNK_ALIGN * CHUNK_ALIGN;
+    if (!buf_is_sole(chunk->buf))
+        chunk->used += (bytes + CHUNK_ALIGN - 1) / CHUNK_ALIGN * CHUNK_ALIGN;
 }
 
 static void lines_append(struct connection *c, const uint8_t *p, size_t bytes, uint64_t now_ns);
 
 static void read_frames(struct connection *c, uint64_t now_ns)
 {
+    struct read_chunk *chunk = c->chunk; /* the next read may go elsewhere */
     uint8_t *p = chunk_room(c);
     size_t bytes = c->kept_bytes;
     c->kept_bytes = 0;
@@ -170,8 +209,8 @@ static void read_frames(struct connection *c, uint64_t now_ns)
     if (c->language == LANGUAGE_LINES)
         lines_append(c, p, bytes, now_ns);
     else
-        consume_frames(c, p, bytes, now_ns);
-    chunk_advance(c->set, bytes);
+        consume_frames(c, chunk->buf, p, bytes, now_ns);
+    chunk_advance(chunk, bytes);
 }
 
 /* The rest of a large payload, and what comes behind it. */
@@ -179,7 +218,8 @@ static void read_payload(struct connection *c, uint64_t now_ns)
 {
     struct buf *payload = c->job->in_buf;
     size_t missing = payload->bytes - c->payload_have;
-    uint8_t *p = c->set->chunk->data + c->set->chunk_used;
+    struct read_chunk *chunk = c->chunk;
+    uint8_t *p = chunk->buf->data + chunk->used;
     struct iovec iov[2] = {{payload->data + c->payload_have, missing}, {p, READ_BYTES}};
     size_t got = receive(c, iov, 2);
     if (got < missing) {
@@ -187,8 +227,8 @@ static void read_payload(struct connection *c, uint64_t now_ns)
         return;
     }
     connection_payload_done(c);
-    consume_frames(c, p, got - missing, now_ns);
-    chunk_advance(c->set, got - missing);
+    consume_frames(c, chunk->buf, p, got - missing, now_ns);
+    chunk_advance(chunk, got - missing);
 }
 
 /* ---- lines ---- */
@@ -289,9 +329,13 @@ static void read_lines(struct connection *c, uint64_t now_ns)
 void connection_read(struct connection *c)
 {
     uint64_t now_ns = clock_ns();
-    if (!chunk_prepare(c->set)) {
-        connection_lost(c);
-        return;
+    struct pool_local *l = c->set->rooms.local;
+    if (!chunk_prepare(l, c->chunk)) {
+        c->chunk = &c->set->chunk; /* the segment is full */
+        if (!chunk_prepare(l, c->chunk)) {
+            connection_lost(c);
+            return;
+        }
     }
     if (c->job != NULL)
         read_payload(c, now_ns);

@@ -96,7 +96,7 @@ void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload)
 /* The offsets of a message are read several times, so they must not change in between. */
 static enum wire_status offsets_copy(struct pool_local *l, struct job *job)
 {
-    job->offsets_buf = job_buf_new(l, job, job->in_bytes[1]);
+    job->offsets_buf = buf_new(l, job->in_bytes[1]);
     if (job->offsets_buf == NULL)
         return WIRE_OVERLOADED;
     memcpy(job->offsets_buf->data, job->args.in[1], job->in_bytes[1]);
@@ -108,7 +108,8 @@ enum wire_status job_check_offsets(struct pool_local *l, struct job *job)
 {
     if (job->info == NULL || job->info->family != KERN_hash || job->in_count < 2)
         return WIRE_OK;
-    if (job->in_buf == NULL) {
+    /* In a guest they can do no more than end it by a trap. */
+    if (job->wasm == NULL && (job->in_buf == NULL || job->in_buf->segment != NULL)) {
         enum wire_status status = offsets_copy(l, job);
         if (status != WIRE_OK)
             return status;

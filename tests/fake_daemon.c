@@ -334,7 +334,7 @@ static bool serve_call(struct peer *p, const struct wire_request *h, enum fake_a
 /* Answers a module's request with what was asked, as text. */
 static bool serve_module(struct peer *p, const struct wire_request *h)
 {
-    char name[64] = "", words[64];
+    char name[64] = "", words[80];
     size_t bytes = (size_t)h->payload_bytes;
     uint8_t *payload = calloc(1, bytes + 1);
     bool ok = payload != NULL && h->arg[0] < sizeof(name) && read_all(p, payload, bytes);

@@ -374,5 +374,6 @@ static int run(void)
 
 int main(void)
 {
-    return bed_suite(&bed, "[jobs]\njson_max_bytes = 64KiB\n", NULL, run);
+    return bed_suite(&bed, "[jobs]\njson_max_bytes = 64KiB\n[wasm]\nwasm_host = /nonexistent\n", NULL,
+                     run);
 }
