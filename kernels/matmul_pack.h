@@ -12,21 +12,22 @@ static void pack_line(cell *to, const elem *from, size_t elems, int32_t zero)
     memcpy(to, from, elems * sizeof *to);
 }
 
-/* n such lines, ld apart, to a panel: columns of b. A cache line of each at a time, so that the
+/* n such lines, ld apart, to a panel that is to_step cells wide: columns of b. A cache line of each at a time, so that the
  * part of the panel that it fills stays in L1. */
-static void pack_lines(cell *to, const elem *from, size_t ld, size_t n, size_t elems, int32_t zero)
+static void pack_lines(cell *to, size_t to_step, const elem *from, size_t ld, size_t n,
+                       size_t elems, int32_t zero)
 {
     const size_t n4 = n / 4 * 4, elems4 = elems / 4 * 4, run = 64 / sizeof *from;
     (void)zero;
     for (size_t at = 0; at < elems4; at += run) {
         for (size_t j = 0; j < n4; j += 4) {
             for (size_t p = at; p < matmul_min(elems4, at + run); p += 4)
-                v_b32_transpose4(to + p * TILE_COLS + j, TILE_COLS, from + j * ld + p, ld);
+                v_b32_transpose4(to + p * to_step + j, to_step, from + j * ld + p, ld);
         }
     }
     for (size_t j = 0; j < n; j++) {
         for (size_t p = j < n4 ? elems4 : 0; p < elems; p++)
-            to[p * TILE_COLS + j] = from[j * ld + p];
+            to[p * to_step + j] = from[j * ld + p];
     }
 }
 

@@ -38,7 +38,8 @@ static size_t span_elems(const struct job *job, struct span k)
 
 /* Rows of a. Stored by rows they are packed by rows; stored by columns, in panels of `height` rows
  * with the cells of one step of k side by side. So either way packing is copying, and row i (a
- * multiple of height) starts at to + i * matmul_packed_row(k.cells). */
+ * multiple of height) starts at to + i * matmul_packed_row(k.cells). Where V_SPREADS, tiles take
+ * nothing but panels. */
 static void pack_a(cell *to, const struct job *job, const struct area *area, struct span k,
                    size_t height)
 {
@@ -46,6 +47,12 @@ static void pack_a(cell *to, const struct job *job, const struct area *area, str
     const size_t elems = span_elems(job, k), row = matmul_packed_row(k.cells);
     const elem *from = job->a + (mm->trans_a ? k.cell * CELL_ELEMS * mm->lda + area->row
                                              : area->row * mm->lda + k.cell * CELL_ELEMS);
+    if (!mm->trans_a && V_SPREADS) {
+        for (size_t i = 0; i < area->rows; i += height)
+            pack_lines(to + i * row, height, from + i * mm->lda, mm->lda,
+                       matmul_min(area->rows - i, height), elems, zero_of_a(mm));
+        return;
+    }
     if (!mm->trans_a) {
         for (size_t i = 0; i < area->rows; i++)
             pack_line(to + i * row, from + i * mm->lda, elems, zero_of_a(mm));
@@ -63,8 +70,10 @@ static void pack_a(cell *to, const struct job *job, const struct area *area, str
 static void tile_row_aim_packed(struct tile_row *t, const struct job *job, const cell *a_packed,
                                 struct span k, size_t height)
 {
-    t->a_row = job->mm->trans_a ? 1 : matmul_packed_row(k.cells);
-    t->a_cell = job->mm->trans_a ? height : 1;
+    const bool panels = job->mm->trans_a || V_SPREADS;
+
+    t->a_row = panels ? 1 : matmul_packed_row(k.cells);
+    t->a_cell = panels ? height : 1;
     t->a = a_packed;
 }
 
@@ -79,7 +88,7 @@ static void pack_b(cell *to, const struct job *job, const struct area *area, str
                                              : k.cell * CELL_ELEMS * mm->ldb + area->col);
     if (mm->trans_b) {
         for (size_t j = 0; j < area->cols; j += TILE_COLS)
-            pack_lines(to + j * k.cells, from + j * mm->ldb, mm->ldb,
+            pack_lines(to + j * k.cells, TILE_COLS, from + j * mm->ldb, mm->ldb,
                        matmul_min(area->cols - j, TILE_COLS), elems, zero_of_b(mm));
     } else {
         for (size_t e = 0; e < elems; e += CELL_ELEMS, from += CELL_ELEMS * mm->ldb) {

@@ -99,6 +99,11 @@ static void area_finish(const struct job *job, const struct area *area)
 
 /* ---- direct jobs ---- */
 
+enum {
+    A_IN_PLACE = CELL_IN_PLACE && !V_SPREADS,
+    A_ROWS_CELLS = A_IN_PLACE ? 1 : MATMUL_DIRECT_ROWS * MATMUL_DIRECT_ROW_CELLS
+};
+
 /* a where it lies, as cells. */
 static void tile_row_aim(struct tile_row *t, const struct job *job, const void *a, size_t row,
                          size_t cell_at)
@@ -113,18 +118,34 @@ static void direct_in_place(const struct job *job, const void *a, const void *b,
                             const struct area *area)
 {
     const struct kern_matmul *mm = job->mm;
+    const size_t height = matmul_even_part(area->rows, TILE_ROWS, 1);
     const cell *b_cells = b;
-    struct tile_row t;
+    _Alignas(64) cell a_rows[A_ROWS_CELLS];
+    struct span k;
 
-    tile_row_aim(&t, job, a, area->row, 0);
-    t.b = b_cells + area->col;
-    t.b_cell = mm->ldb;
-    t.b_tile = TILE_COLS;
-    t.c = job->c + area->row * mm->ldc + area->col;
-    t.ldc = mm->ldc;
-    t.cells = job->geom.cells;
-    t.first = true;
-    area_run(&t, area->rows, area->cols, matmul_even_part(area->rows, TILE_ROWS, 1), t.a_row);
+    for (k.cell = 0; k.cell < job->geom.cells; k.cell += k.cells) {
+        struct tile_row t;
+        size_t a_next;
+
+        k.cells = job->geom.cells - k.cell;
+        if (A_IN_PLACE) {
+            tile_row_aim(&t, job, a, area->row, 0);
+            a_next = t.a_row;
+        } else {
+            k.cells = matmul_min(k.cells, MATMUL_DIRECT_CELLS);
+            pack_a(a_rows, job, area, k, height);
+            tile_row_aim_packed(&t, job, a_rows, k, height);
+            a_next = matmul_packed_row(k.cells);
+        }
+        t.b = b_cells + k.cell * mm->ldb + area->col;
+        t.b_cell = mm->ldb;
+        t.b_tile = TILE_COLS;
+        t.c = job->c + area->row * mm->ldc + area->col;
+        t.ldc = mm->ldc;
+        t.cells = k.cells;
+        t.first = k.cell == 0;
+        area_run(&t, area->rows, area->cols, height, a_next);
+    }
 }
 
 /* b cannot be read as it lies: it is transposed, too narrow for a vector, or not in cells. */
@@ -133,12 +154,12 @@ static void direct_via_stack(const struct job *job, const void *a, const struct 
     const struct kern_matmul *mm = job->mm;
     const size_t height = matmul_even_part(area->rows, TILE_ROWS, 1);
     _Alignas(64) cell b_panel[MATMUL_DIRECT_CELLS * TILE_COLS];
-    _Alignas(64) cell a_rows[CELL_IN_PLACE ? 1 : MATMUL_DIRECT_ROWS * MATMUL_DIRECT_ROW_CELLS];
+    _Alignas(64) cell a_rows[A_ROWS_CELLS];
     struct span k;
 
     for (k.cell = 0; k.cell < job->geom.cells; k.cell += k.cells) {
         k.cells = matmul_min(job->geom.cells - k.cell, MATMUL_DIRECT_CELLS);
-        if (!CELL_IN_PLACE)
+        if (!A_IN_PLACE)
             pack_a(a_rows, job, area, k, height);
         for (size_t j = 0; j < area->cols; j += TILE_COLS) {
             struct area panel = {area->row, area->rows, area->col + j,
@@ -151,7 +172,7 @@ static void direct_via_stack(const struct job *job, const void *a, const struct 
                                  .cells = k.cells,
                                  .first = k.cell == 0};
             pack_b(b_panel, job, &panel, k);
-            if (CELL_IN_PLACE) {
+            if (A_IN_PLACE) {
                 tile_row_aim(&t, job, a, panel.row, k.cell);
                 area_run(&t, panel.rows, panel.cols, height, t.a_row);
             } else {
@@ -249,7 +270,7 @@ static void matmul_run(const struct kern_args *args, const struct kern_part *par
                       .c = args->out};
     struct matmul_phase phase;
 
-    matmul_geom_init(&job.geom, job.mm, CELL_ELEMS, TILE_ROWS, TILE_COLS);
+    matmul_geom_init(&job.geom, job.mm, CELL_ELEMS, TILE_ROWS, TILE_VECS, TILE_COLS);
     if (!job.geom.packed) {
         for (size_t unit = part->begin; unit < part->end; unit++)
             direct_run(&job, args, unit);

@@ -1,4 +1,4 @@
-/* The innermost part of a matmul, a template: up to TILE_ROWS x 2 vectors of sums stay in registers
+/* The innermost part of a matmul, a template: up to TILE_ROWS x TILE_VECS vectors of sums stay in registers
  * while k passes by.
  *
  * Its includer defines first:
@@ -6,6 +6,7 @@
  *   sum           the element of c
  *   v_cell, v_sum vectors of either
  *   cells_load, cells_load_n, cell_spread    v_cell from memory; one cell into all lanes
+ *               (where V_SPREADS, v_b32_spread does that)
  *   sums_zero, sums_load, sums_load_n, sums_store, sums_store_n
  *   sums_mac(acc, a, b)    acc + a * b
  *
@@ -18,13 +19,18 @@
 #include "matmul_geom.h"
 #include "vec.h"
 
-#if V_REGS >= 32
+#if V_SPREADS
+#define TILE_ROWS 8
+#elif V_REGS >= 32
 #define TILE_ROWS 12
 #elif V_FUSED
 #define TILE_ROWS 6
 #else
 #define TILE_ROWS 4 /* a split multiply-add needs one more register for the product */
 #endif
+
+/* Whether a tile is two vectors wide, or one. */
+#define TILE_PAIRS (!V_SPREADS)
 
 /* Whether loading or storing some lanes of a vector is cheap. */
 #define TILE_MASKS (V_BYTES > 16)
@@ -33,7 +39,7 @@
 
 enum {
     TILE_LANES = V_I32_LANES,
-    TILE_VECS = MATMUL_VECS,
+    TILE_VECS = (int)KERN_PASTE(MATMUL, _VECS, KERN_ISA),
     TILE_COLS = TILE_LANES * TILE_VECS,
     /* With so few rows the registers hold wider tiles: more independent sums, and b comes from
      * memory in longer runs. */
@@ -44,6 +50,7 @@ enum {
 };
 
 _Static_assert(TILE_ROWS == (int)KERN_PASTE(MATMUL, _ROWS, KERN_ISA), "see matmul_geom.h");
+_Static_assert(TILE_VECS == (TILE_PAIRS ? 2 : 1), "see matmul_geom.h");
 _Static_assert(TILE_LANES == (int)KERN_PASTE(MATMUL, _LANES, KERN_ISA), "see matmul_geom.h");
 
 /* A row of tiles, each `rows` x `vecs` vectors, from left to right with the same rows of a. */
@@ -75,23 +82,68 @@ TILE_INLINE void tile_sums_store(sum *p, v_sum sums, bool part, size_t edge)
         sums_store(p, sums);
 }
 
+#if V_SPREADS
+/* One step of k: the cells of a lie side by side, and each vector of them is spread lane by lane. */
+TILE_INLINE void tile_step(v_sum acc[TILE_ROWS][TILE_WIDE_VECS], const cell *a, const cell *b,
+                           size_t rows, size_t vecs)
+{
+    v_cell av[TILE_ROWS / 4 + 1], bv[TILE_WIDE_VECS];
+
+    for (size_t r = 0; r < rows; r += 4)
+        av[r / 4] = cells_load(a + r);
+    for (size_t v = 0; v < vecs; v++)
+        bv[v] = cells_load(b + v * TILE_LANES);
+    for (size_t r = 0; r < rows; r++) {
+        v_cell spread = v_b32_spread(av[r / 4], r % 4);
+        for (size_t v = 0; v < vecs; v++)
+            acc[r][v] = sums_mac(acc[r][v], spread, bv[v]);
+    }
+}
+
+/* Two steps at a time, no more: the engine loads all that they need before it uses any of it. The
+ * strides are constants if it can be: then they need no instructions. */
+TILE_INLINE void tile_steps_by(v_sum acc[TILE_ROWS][TILE_WIDE_VECS], const struct tile_row *t,
+                               const cell *b, size_t a_cell, size_t b_cell, size_t rows,
+                               size_t vecs)
+{
+    const cell *a = t->a;
+    size_t p = t->cells;
+
+    for (; p >= 2; p -= 2, a += 2 * a_cell, b += 2 * b_cell) {
+        tile_step(acc, a, b, rows, vecs);
+        tile_step(acc, a + a_cell, b + b_cell, rows, vecs);
+    }
+    if (p != 0)
+        tile_step(acc, a, b, rows, vecs);
+}
+
+TILE_INLINE void tile_steps(v_sum acc[TILE_ROWS][TILE_WIDE_VECS], const struct tile_row *t,
+                            const cell *b, size_t rows, size_t vecs)
+{
+    if (rows == TILE_ROWS && t->b_cell == TILE_COLS)
+        tile_steps_by(acc, t, b, TILE_ROWS, TILE_COLS, rows, vecs);
+    else if (rows == TILE_ROWS)
+        tile_steps_by(acc, t, b, TILE_ROWS, t->b_cell, rows, vecs);
+    else
+        tile_steps_by(acc, t, b, t->a_cell, t->b_cell, rows, vecs);
+}
+#endif
+
 /* rows, vecs and edge are constants wherever this is inlined. */
 TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs, bool edge)
 {
     /* Copies: a store to c might change *t, for all the compiler knows. */
-    const size_t a_row = t->a_row, a_cell = t->a_cell, b_cell = t->b_cell, ldc = t->ldc;
-    const size_t cells = t->cells, edge_cols = t->edge, step = vecs * TILE_LANES;
+    const size_t ldc = t->ldc, edge_cols = t->edge, step = vecs * TILE_LANES;
     const bool first = t->first;
-    const cell *a_tile = t->a;
     const cell *b_tile = t->b;
+#if !V_SPREADS
+    const size_t a_row = t->a_row, a_cell = t->a_cell, b_cell = t->b_cell, cells = t->cells;
+    const cell *a_tile = t->a;
+#endif
     sum *c_tile = t->c;
 
     for (size_t left = t->tiles; left != 0; left--) {
         v_sum acc[TILE_ROWS][TILE_WIDE_VECS];
-        /* Three rows share a pointer: x86 adds one or two strides for nothing, and so many
-         * pointers fit into its registers. */
-        const cell *a[TILE_ROWS / 3 + 1];
-        const cell *b = b_tile;
 
         /* Plain loops, one thing each: gcc 12 unrolls them before it decides what may live in
          * registers. */
@@ -109,6 +161,13 @@ TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs
             for (size_t r = 0; r < rows; r++)
                 v_prefetch(c_tile + r * ldc + step);
         }
+#if V_SPREADS
+        tile_steps(acc, t, b_tile, rows, vecs);
+#else
+        /* Three rows share a pointer: x86 adds one or two strides for nothing, and so many
+         * pointers fit into its registers. */
+        const cell *a[TILE_ROWS / 3 + 1];
+        const cell *b = b_tile;
         for (size_t r = 0; r < rows; r += 3)
             a[r / 3] = a_tile + r * a_row;
 
@@ -130,6 +189,7 @@ TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs
             for (size_t r = 0; r < rows; r += 3)
                 a[r / 3] += a_cell;
         }
+#endif
 
         for (size_t r = 0; r < rows; r++)
             for (size_t v = 0; v < vecs; v++)
@@ -144,6 +204,9 @@ TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs
 #define TILE_ROW_COUNTS(X)                                                                         \
     X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
 #define TILE_WIDE_ROW_COUNTS(X) X(1) X(2) X(3)
+#elif TILE_ROWS == 8
+#define TILE_ROW_COUNTS(X)      X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#define TILE_WIDE_ROW_COUNTS(X) X(1) X(2)
 #elif TILE_ROWS == 6
 #define TILE_ROW_COUNTS(X)      X(1) X(2) X(3) X(4) X(5) X(6)
 #define TILE_WIDE_ROW_COUNTS(X) X(1)
@@ -157,7 +220,11 @@ TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs
     static void tile_full_##rows(const struct tile_row *t)                                         \
     {                                                                                              \
         tile_row_run(t, rows, TILE_VECS, false);                                                   \
-    }                                                                                              \
+    }
+TILE_ROW_COUNTS(X)
+#undef X
+#if TILE_PAIRS
+#define X(rows)                                                                                    \
     static void tile_edge1_##rows(const struct tile_row *t)                                        \
     {                                                                                              \
         tile_row_run(t, rows, 1, TILE_MASKS);                                                      \
@@ -168,6 +235,7 @@ TILE_INLINE void tile_row_run(const struct tile_row *t, size_t rows, size_t vecs
     }
 TILE_ROW_COUNTS(X)
 #undef X
+#endif
 #define X(rows)                                                                                    \
     static void tile_wide_##rows(const struct tile_row *t)                                         \
     {                                                                                              \
@@ -184,6 +252,7 @@ static tile_fn *const tile_full[TILE_ROWS] = {
 
 /* By vectors - 1, then rows - 1. */
 static tile_fn *const tile_edge[TILE_VECS][TILE_ROWS] = {
+#if TILE_PAIRS
     {
 #define X(rows) tile_edge1_##rows,
         TILE_ROW_COUNTS(X)
@@ -194,6 +263,13 @@ static tile_fn *const tile_edge[TILE_VECS][TILE_ROWS] = {
         TILE_ROW_COUNTS(X)
 #undef X
     },
+#else
+    {
+#define X(rows) tile_full_##rows,
+        TILE_ROW_COUNTS(X)
+#undef X
+    },
+#endif
 };
 
 static tile_fn *const tile_wide[TILE_WIDE_ROWS] = {

@@ -22,6 +22,7 @@ static inline v_i16 cells_load(const struct pair *p)
     return v_i16_load(&p->lo);
 }
 
+#if !V_SPREADS
 /* Only packed cells are ever read, and their panels are whole. */
 static inline v_i16 cells_load_n(const struct pair *p, size_t n)
 {
@@ -33,6 +34,7 @@ static inline v_i16 cell_spread(struct pair p)
 {
     return v_i16_pair(p.lo, p.hi);
 }
+#endif
 
 #define sums_zero    v_i32_zero
 #define sums_load    v_i32_load
@@ -68,14 +70,14 @@ static void pack_line(struct pair *to, const uint8_t *from, size_t elems, int32_
         to[elems / 2] = pair_of(from[elems - 1] - zero, 0);
 }
 
-static void pack_lines(struct pair *to, const uint8_t *from, size_t ld, size_t n, size_t elems,
-                       int32_t zero)
+static void pack_lines(struct pair *to, size_t to_step, const uint8_t *from, size_t ld, size_t n,
+                       size_t elems, int32_t zero)
 {
     for (size_t j = 0; j < n; j++, from += ld) {
         for (size_t p = 0; p < elems / 2; p++)
-            to[p * TILE_COLS + j] = pair_of(from[2 * p] - zero, from[2 * p + 1] - zero);
+            to[p * to_step + j] = pair_of(from[2 * p] - zero, from[2 * p + 1] - zero);
         if (elems % 2 != 0)
-            to[elems / 2 * TILE_COLS + j] = pair_of(from[elems - 1] - zero, 0);
+            to[elems / 2 * to_step + j] = pair_of(from[elems - 1] - zero, 0);
     }
 }
 

@@ -6,29 +6,30 @@
 #include "matmul_geom.h"
 
 struct tile_size {
-    size_t rows, panel_cols;
+    size_t rows, vecs, panel_cols;
 };
 
 /* rows 0: the reference runs it, one element of c per unit. */
 static struct tile_size tile_size_of(enum kern_isa isa)
 {
     switch (isa) {
-#define X(upper, lower, lanes, rows)                                                               \
+#define X(upper, lower, lanes, rows, vecs)                                                         \
     case KERN_ISA_##upper:                                                                         \
-        return (struct tile_size){(rows), (lanes) * MATMUL_VECS};
+        return (struct tile_size){(rows), (vecs), (lanes) * (vecs)};
         MATMUL_TILES(X)
 #undef X
     case KERN_ISA_SCALAR:
     case KERN_ISA_COUNT:
         break;
     }
-    return (struct tile_size){0, 0};
+    return (struct tile_size){0, 0, 0};
 }
 
 static void geom_of(struct matmul_geom *g, enum kern_op op, struct tile_size tile,
                     const struct kern_matmul *mm)
 {
-    matmul_geom_init(g, mm, op == KERN_OP_matmul_u8 ? 2 : 1, tile.rows, tile.panel_cols);
+    matmul_geom_init(g, mm, op == KERN_OP_matmul_u8 ? 2 : 1, tile.rows, tile.vecs,
+                     tile.panel_cols);
 }
 
 void kern_plan_matmul(struct kern_plan *plan, enum kern_op op, enum kern_isa isa,

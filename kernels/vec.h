@@ -18,6 +18,9 @@
  *             hold anything. Where streaming stores do not exist, it spares reading them.
  * v_T_load_n, v_T_store_n
  *             the first n lanes, 0 <= n <= lanes, no byte more; lanes not loaded are 0.
+ * v_b32_spread
+ *             one of four lanes of 32 bits in all four; only where V_SPREADS, for there it is the
+ *             better way to have a number from memory in all lanes.
  * v_b32_transpose4
  *             4 x 4 elements of 32 bits in memory, rows a step of elements apart, on every ISA.
  * v_f32_fma   a * b + c.

@@ -27,7 +27,7 @@ endif
 EXTRA_DIST += tests/test_kernels_module.c
 KERNELS_WASM_CPPFLAGS = -DKERNELS_WASM='"$(abs_top_builddir)/wasm/kernels.wasm"'
 
-# The same cases in the engine. Not with sanitizers: the engine's handlers and stacks are not theirs.
+# The same cases in the engine. Not with sanitizers: its handlers and stacks are not theirs.
 if WASM
 if !SANITIZED
 WASM_ENGINE_SOURCES = \

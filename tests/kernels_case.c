@@ -318,8 +318,9 @@ static void *run_reference(struct kcase *k, const struct kern_args *shape)
 
 void kcase_run(struct kcase *k, const struct kern_args *args, const char *format, ...)
 {
-    int named = snprintf(k->what, sizeof k->what, "%s %s --seed %llu: ", kern_isa_name(k->table->isa),
-                         kern_op_info(k->op)->name, (unsigned long long)k->seed);
+    int named = snprintf(k->what, sizeof k->what, "%s %s --seed %llu: ",
+                         kern_isa_name(k->table->isa), kern_op_info(k->op)->name,
+                         (unsigned long long)k->seed);
     va_list list;
     va_start(list, format);
     vsnprintf(k->what + named, sizeof k->what - (size_t)named, format, list);

@@ -2,8 +2,8 @@
  *
  *     test_kernels [ISA] [OP] [--seed N]
  *
- * kernels_tables.h says which program has which: test_kernels the native ISAs, test_kernels_wasm those
- * of WebAssembly. Needs no test library, since it also runs where only the kernels are built. KERN_TEST_ROUNDS sets
+ * test_kernels has the native ISAs, test_kernels_wasm those of WebAssembly: see kernels_tables.h.
+ * Needs no test library, since it also runs where only the kernels are built. KERN_TEST_ROUNDS sets
  * the random cases of each ISA and op (48), less for slow tools. */
 #include "config.h"
 

@@ -140,7 +140,8 @@ static void call(enum kern_op op, enum kern_isa isa, const struct kern_args *arg
 
     task_set(&task, op, isa, args, part);
     memcpy(own.window + WINDOW_CALL, &task, sizeof task);
-    wasmtime_error_t *error = wasmtime_func_call_unchecked(own.context, &own.kern, &value, 1, &trap);
+    wasmtime_error_t *error =
+        wasmtime_func_call_unchecked(own.context, &own.kern, &value, 1, &trap);
     if (error != NULL)
         die("call", error, NULL);
     if (trap != NULL) {

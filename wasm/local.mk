@@ -13,9 +13,9 @@ wasmdir = $(pkglibdir)
 wasm_DATA = wasm/kernels.wasm
 
 # The linker is called by itself: clang would run a wasm-opt that it finds, and Debian's cannot read
-# relaxed SIMD. -ffreestanding: no loop becomes a call of memcpy. -disable-lsr: loop strength reduction
-# adds each constant to its pointer with an instruction of its own, where an access could hold it; add
-# in L1 then takes 1.5 times as long.
+# relaxed SIMD. -ffreestanding: no loop becomes a call of memcpy. -disable-lsr: loop strength
+# reduction adds each constant to its pointer with an instruction of its own, where an access could
+# hold it; add in L1 then takes 1.5 times as long.
 WASM_CFLAGS = --target=wasm32-unknown-unknown -std=c11 -O3 -ffreestanding -nostdlibinc \
 	-ffp-contract=off -fvisibility=hidden -mbulk-memory -msimd128 -mtail-call \
 	-mllvm -disable-lsr -Wall -Wextra -Wconversion -Wshadow -Wsign-conversion -Wundef $(WASM_WERROR)

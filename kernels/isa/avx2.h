@@ -16,6 +16,7 @@
 #define V_I16_LANES 16
 #define V_U64_LANES 4
 #define V_REGS      16
+#define V_SPREADS   0
 #define V_FUSED     1
 
 typedef __m256 v_f32;

@@ -15,6 +15,7 @@
 #define V_I16_LANES 32
 #define V_U64_LANES 8
 #define V_REGS      32
+#define V_SPREADS   0
 #define V_FUSED     1
 
 typedef __m512 v_f32;

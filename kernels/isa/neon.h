@@ -16,6 +16,7 @@
 #define V_I16_LANES 8
 #define V_U64_LANES 2
 #define V_REGS      32
+#define V_SPREADS   0
 #define V_FUSED     1
 
 typedef float32x4_t v_f32;

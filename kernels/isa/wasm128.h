@@ -20,6 +20,7 @@
 #define V_I16_LANES 8
 #define V_U64_LANES 2
 #define V_REGS      16
+#define V_SPREADS   1
 #ifndef V_FUSED
 #define V_FUSED 0
 #endif
@@ -42,8 +43,8 @@ static inline void v_fence(void)
 {
 }
 
-/* An engine fills with the CPU's string instructions, which take lines into the cache without reading
- * them. One page at a time: two push what is read out of L1. */
+/* An engine fills with the CPU's string instructions, which take lines into the cache without
+ * reading them. A page at a time: two push what is read out of L1. */
 static inline void v_claim(void *p)
 {
     memset(p, 0, V_CLAIM_BYTES);
@@ -110,6 +111,20 @@ static inline void v_bits_store_n(void *p, v128_t v, size_t bytes)
     }
     if ((bytes & 1) != 0)
         wasm_v128_store8_lane(at, v, 0);
+}
+
+static inline v128_t v_b32_spread(v128_t v, size_t lane)
+{
+    switch (lane) {
+    case 0:
+        return wasm_i32x4_shuffle(v, v, 0, 0, 0, 0);
+    case 1:
+        return wasm_i32x4_shuffle(v, v, 1, 1, 1, 1);
+    case 2:
+        return wasm_i32x4_shuffle(v, v, 2, 2, 2, 2);
+    default:
+        return wasm_i32x4_shuffle(v, v, 3, 3, 3, 3);
+    }
 }
 
 static inline void v_b32_transpose4(void *to, size_t to_step, const void *from, size_t from_step)
