@@ -19,7 +19,9 @@ EXTRA_DIST += \
 	tests/wasm_hostile.c \
 	tests/wasm_hostile.h
 
+EXTRA_DIST += tests/test_modules_doc.sh
 if WASM
+check_SCRIPTS += tests/test_modules_doc.sh
 if HAVE_CHECK
 check_PROGRAMS += \
 	tests/test_wasm_examples \

@@ -344,16 +344,17 @@ START_TEST(an_op_described_where_nothing_is_is_refused)
 }
 END_TEST
 
-/* Sizes and addresses at the edges, thrown together: an answer each, and nothing written by what was
+/* Sizes and addresses at the edges, thrown together: an answer each, and nothing written by what is
  * refused. Kernels of conv2d stay small, else a right one would take minutes. */
 static uint32_t odd_number(uint64_t *seed, bool address)
 {
     static const uint32_t addresses[] = {0,          4,          0x1fff8,    0x20000,
                                          0x3fff0000, 0x40001000, 0x400ffff0, 0x40100000,
                                          0x80000000, 0x8000fff8, 0xfffeffff, 0xffffffff};
-    static const uint32_t sizes[] = {0,     1,     2,        3,        4,          5,
-                                     7,     64,    255,      1024,     33001,      65536,
-                                     1 << 24, 1 << 30, 1u << 31, 0x3fffffff, 0xfffffffe, 0xffffffff};
+    static const uint32_t sizes[] = {0,       1,       2,         3,          4,          5,
+                                     7,       64,      255,       1024,       33001,      65536,
+                                     1 << 24, 1 << 30, 1u << 31,
+                                     0x3fffffff, 0xfffffffe, 0xffffffff};
     uint64_t r = hostile_random(seed);
 
     if (address)

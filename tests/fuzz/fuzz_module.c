@@ -1,6 +1,6 @@
-/* A file that is added as a module: whatever the bytes, it is refused in words that can be printed, or
- * its functions have names that can be called. What is not valid is not compiled; what is, only if
- * it is short, since compiling a long one is slow, not wrong. */
+/* A file that is added as a module: whatever the bytes, it is refused in words that can be printed,
+ * or its functions have names that can be called. What is valid is compiled only if it is short:
+ * compiling a long one is slow, not wrong. */
 #include "config.h"
 
 #include <errno.h>
