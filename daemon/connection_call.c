@@ -75,7 +75,7 @@ int64_t connection_call(struct connection *c, const struct wire_request *r, stru
         return -EAGAIN;
     if (status == WIRE_OK) {
         status = connection_call_module(c, &call, &name);
-        field = "name";
+        field = status == WIRE_MODULE_UNKNOWN ? "name" : NULL;
     }
     if (status == WIRE_OK) {
         job = job_make(c, r, &call, now_ns, &status);

@@ -340,7 +340,7 @@ static struct job *line_job(struct connection *c, struct json_request *req, uint
         return NULL;
     }
     if (call != NULL && (*status = connection_call_module(c, call, &req->call_name)) != WIRE_OK) {
-        *field = "op";
+        *field = *status == WIRE_MODULE_UNKNOWN ? "op" : "";
         return NULL;
     }
     struct job *job = connection_job_new(c, &req->header, now_ns);

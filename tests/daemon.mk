@@ -50,8 +50,17 @@ tests_test_daemon_process_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_process_LDADD = $(TEST_LIBS)
 
 if WASM
-check_PROGRAMS += tests/test_daemon_wasm tests/test_daemon_modules
+check_PROGRAMS += tests/test_daemon_wasm tests/test_daemon_calls tests/test_daemon_modules
 endif
+tests_test_daemon_calls_SOURCES = \
+	tests/test_daemon_calls.c \
+	tests/daemon_modules.c \
+	tests/daemon_modules.h \
+	$(HOSTILE_FILES) \
+	$(DAEMON_BED_SOURCES)
+tests_test_daemon_calls_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_calls_LDADD = $(TEST_LIBS)
+
 tests_test_daemon_wasm_SOURCES = \
 	tests/test_daemon_wasm.c \
 	tests/daemon_modules.c \
