@@ -217,6 +217,8 @@ static enum wire_status shape_hash(struct shape *s, const struct wire_request *h
 
     if (bytes > SIZE_MAX)
         return refuse(WIRE_SIZE_OVERFLOW, field, "bytes");
+    if (h->arg[0] > WIRE_MESSAGES_MAX)
+        return refuse(WIRE_BAD_SHAPE, field, "count");
     s->args.u.hash.n_bytes = (size_t)bytes;
     s->args.u.hash.count = h->arg[0] == 0 ? 1 : h->arg[0];
     s->in_count = 1;

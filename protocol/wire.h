@@ -101,6 +101,9 @@ struct wire_answer {
     uint32_t dim[4]; /* of a call's result, the first so many as its rank; the rest is 0 */
 };
 
+/* Messages of one hash job: their offsets are looked at before it is taken. */
+enum { WIRE_MESSAGES_MAX = 1 << 20 };
+
 /* Where an operand or the result lies. */
 struct wire_ref {
     uint32_t arena; /* WIRE_INLINE for a result that comes back in the answer */

@@ -164,6 +164,7 @@ static const struct bad {
     {KERN_OP_conv2d_f32, {UINT32_MAX, UINT32_MAX, 1, 1, 1}, 0, WIRE_SIZE_OVERFLOW, "image"},
     {KERN_OP_conv2d_u8, {UINT32_MAX, UINT32_MAX, 4, 1, 1}, 0, WIRE_SIZE_OVERFLOW, "image"},
     {KERN_OP_hash_fast, {0, 1, 0, 1}, 0, WIRE_BAD_RESERVED, "arg3"},
+    {KERN_OP_hash_fast, {WIRE_MESSAGES_MAX + 1, 0}, 0, WIRE_BAD_SHAPE, "count"},
     {KERN_OP_hash_fast, {0, UINT32_MAX, UINT32_MAX}, 0, WIRE_SIZE_OVERFLOW, "bytes"},
     {KERN_OP_hash_fast, {0, UINT32_MAX - 7, UINT32_MAX}, 0, WIRE_SIZE_OVERFLOW, NULL},
     {KERN_OP_hash_fast, {1, 0, UINT32_MAX}, 0, WIRE_TOO_BIG, NULL},
