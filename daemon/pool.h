@@ -1,6 +1,6 @@
 /* The memory pool: blocks by size class, 64-byte aligned, freed on any thread.
  *
- * Classes 64, 256, 1024, 4096, 16384, 65536, 256 KiB, 1 MiB, 4 MiB, and above that eight sizes
+ * Classes 64, 256, 1024, 4096, 16384, 65536, 256 KiB, 1 MiB, and above that eight sizes
  * per power of two. Each thread allocates through a pool_local of its own: a magazine of free
  * blocks per class up to 64 KiB, so that the fast path is a few instructions and takes no lock;
  * half a magazine at a time is exchanged with the shared depot (after Bonwick & Adams, "Magazines

@@ -24,13 +24,13 @@ struct kept {
 size_t large_round(size_t bytes)
 {
     size_t limit = (size_t)256 << 10;
-    for (; limit <= (size_t)4 << 20; limit *= 4) {
+    for (; limit <= (size_t)1 << 20; limit *= 4) {
         if (bytes <= limit)
             return limit;
     }
     if (bytes > SIZE_MAX / 4)
         return bytes;
-    limit = (size_t)8 << 20;
+    limit = (size_t)2 << 20;
     while (bytes > limit)
         limit *= 2;
     size_t step = limit / 16;

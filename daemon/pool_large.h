@@ -1,4 +1,4 @@
-/* The pool's large blocks: 256 KiB, 1 MiB, 4 MiB, and above that eight sizes per power of two.
+/* The pool's large blocks: 256 KiB, 1 MiB, and above that eight sizes per power of two.
  *
  * Each is a mapping of its own. A freed one is kept and handed out again to whoever asks for the
  * same size: its pages are there already, and touching new ones costs more than most kernels
