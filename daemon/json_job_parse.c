@@ -135,16 +135,28 @@ static enum wire_status take_id(struct json_parse *p, const struct json_scan *sc
     return p->out->id_text != NULL ? WIRE_OK : WIRE_OUT_OF_MEMORY;
 }
 
+/* jansson tells which in its text: duplicate object key near '"x"'. */
+static enum wire_status duplicate_error(struct json_parse *p, const json_error_t *error)
+{
+    char name[sizeof(error->text)];
+    const char *from = strchr(error->text, '"');
+    size_t n = from != NULL ? strcspn(from + 1, "\"") : 0;
+    memcpy(name, n > 0 ? from + 1 : "member", n > 0 ? n : sizeof("member"));
+    if (n > 0)
+        name[n] = '\0';
+    return json_parse_refuse(p, WIRE_BAD_FIELD, name);
+}
+
 static enum wire_status load_error(struct json_parse *p, const json_error_t *error)
 {
     enum json_error_code code = json_error_code(error);
 
     if (code == json_error_out_of_memory)
         return WIRE_OUT_OF_MEMORY;
+    if (code == json_error_duplicate_key)
+        return duplicate_error(p, error);
     char where[24];
     snprintf(where, sizeof(where), "byte %d", error->position);
-    if (code == json_error_duplicate_key)
-        return json_parse_refuse(p, WIRE_BAD_FIELD, where);
     return json_parse_refuse(
         p, code == json_error_numeric_overflow ? WIRE_BAD_VALUE : WIRE_BAD_JSON, where);
 }

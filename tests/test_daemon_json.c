@@ -74,7 +74,7 @@ static const struct refusal {
     {"{\"op\":\"divide_f32\",\"x\":[1],\"y\":[1]}", "bad_op", "op"},
     {"{\"op\":\"add_f32\",\"x\":[1]}", "bad_field", "y"},
     {"{\"op\":\"add_f32\",\"x\":[1],\"y\":[1],\"z\":[1]}", "bad_field", "z"},
-    {"{\"op\":\"add_f32\",\"x\":[1],\"x\":[1],\"y\":[1]}", "bad_field", "byte"},
+    {"{\"op\":\"add_f32\",\"x\":[1],\"x\":[1],\"y\":[1]}", "bad_field", "x:"},
     {"{\"op\":\"add_f32\",\"x\":\"1\",\"y\":[1]}", "bad_field", "x"},
     {"{\"op\":\"add_f32\",\"x\":[null],\"y\":[1]}", "bad_field", "x"},
     {"{\"op\":\"add_f32\",\"x\":[1e39],\"y\":[1]}", "bad_value", "x"},

@@ -256,7 +256,7 @@ static const struct bad {
     {"{\"op\":\"\"}", WIRE_BAD_OP, "op"},
     {"{\"op\":\"add_f32\\u0000\",\"x\":[1],\"y\":[1]}", WIRE_BAD_OP, "op"},
     {"{\"op\":\"ping\",\"op\":\"ping\"}", WIRE_BAD_FIELD, NULL},
-    {ADD "\"x\":[1],\"x\":[1],\"y\":[1]}", WIRE_BAD_FIELD, NULL},
+    {ADD "\"x\":[1],\"x\":[1],\"y\":[1]}", WIRE_BAD_FIELD, "x"},
     {ADD "\"x\":[1],\"y\":[1],\"z\":[1]}", WIRE_BAD_FIELD, "z"},
     {ADD "\"x\":[1],\"y\":[1],\"\":1}", WIRE_BAD_FIELD, ""},
     {ADD "\"x\":[1],\"y\":[1],\"alpha\":1}", WIRE_BAD_FIELD, "alpha"},
