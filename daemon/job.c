@@ -19,6 +19,9 @@
 /* The pool's class of 256 holds it; the next one is four times as large. */
 _Static_assert(sizeof(struct job) <= 448, "a job has grown; look at what it needs");
 
+/* A buffer so many times as large as the job is not its own. */
+enum { OWN_FACTOR = 4 };
+
 struct job *job_new(struct pool_local *l)
 {
     struct job *job = pool_take(l, sizeof(*job));
@@ -131,10 +134,9 @@ struct buf *job_buf_new(struct pool_local *l, const struct job *job, size_t byte
     return buf_new_shared(l, wasm_user_segment_made(job->wasm), bytes);
 }
 
-int64_t job_share_operands(struct pool_local *l, struct job *job)
+/* Returns the bytes moved, or -ENOMEM. */
+static int64_t operands_move(struct pool_local *l, struct job *job)
 {
-    if (job->wasm == NULL || job->in_buf == NULL || job->in_buf->segment != NULL)
-        return 0;
     size_t bytes = 0;
     for (unsigned i = 0; i < job->in_count; i++)
         bytes += wire_pad(job->in_bytes[i]);
@@ -150,6 +152,20 @@ int64_t job_share_operands(struct pool_local *l, struct job *job)
     buf_put(l, job->in_buf);
     job->in_buf = shared;
     return (int64_t)bytes;
+}
+
+int64_t job_share_operands(struct pool_local *l, struct job *job)
+{
+    if (job->wasm == NULL || job->in_buf == NULL || job->in_buf->segment != NULL)
+        return 0;
+    return operands_move(l, job);
+}
+
+int job_own_operands(struct pool_local *l, struct job *job)
+{
+    if (job->in_buf == NULL || job->in_buf->bytes / OWN_FACTOR < job->total_bytes)
+        return 0;
+    return operands_move(l, job) < 0 ? -ENOMEM : 0;
 }
 
 struct buf *job_result_new(struct pool_local *l, const struct job *job)

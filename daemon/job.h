@@ -97,6 +97,10 @@ enum wire_status job_check_offsets(struct pool_local *l, struct job *job);
  * elsewhere. Returns the bytes moved; or -ENOMEM. */
 int64_t job_share_operands(struct pool_local *l, struct job *job);
 
+/* Moves inline operands that lie in a much larger buffer, with others', into one of their own.
+ * -ENOMEM: they stay where they are. */
+int job_own_operands(struct pool_local *l, struct job *job);
+
 /* Returns owned: memory for `bytes` of the job's operands or result: where its backend has them. */
 struct buf *job_buf_new(struct pool_local *l, const struct job *job, size_t bytes);
 

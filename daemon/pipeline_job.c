@@ -48,6 +48,8 @@ static void count_done(struct pipeline *p, struct job *job, uint64_t ran_ns)
 
 void pipeline_job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns)
 {
+    if (job->status == WIRE_OVERLOADED && job->retry_after_us == 0)
+        job->retry_after_us = MEMORY_RETRY_US;
     count_done(p, job, ran_ns);
     if (job->wasm != NULL)
         wasm_count_job(p->rooms.wasm, client_uid(job->client),
@@ -69,7 +71,6 @@ void pipeline_fail(struct pipeline *p, struct job *job, enum wire_status status)
 /* The user's segment is full: somebody's job must end first. */
 static void job_fail_memory(struct pipeline *p, struct job *job)
 {
-    job->retry_after_us = MEMORY_RETRY_US;
     pipeline_fail(p, job, WIRE_OVERLOADED);
 }
 
@@ -88,6 +89,9 @@ static void job_send(struct pipeline *p, struct job *job, enum batch_errand erra
 
 static void job_batch(struct pipeline *p, struct job *job)
 {
+    /* It would hold the whole chunk that it was read into for as long. Without memory it does. */
+    if (job->estimate_ns > p->limits.inline_max_ns && job->wasm == NULL)
+        (void)job_own_operands(p->rooms.local, job);
     /* Too large to run here however small its company, so waiting for some is no use. */
     if (job->info == NULL || job->estimate_ns > p->limits.inline_max_ns) {
         job->split = job->info != NULL && job->estimate_ns > p->limits.split_min_ns;

@@ -68,7 +68,7 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
     if (split->plan->scratch_bytes > 0) {
         scratch = pool_take(me->local, split->plan->scratch_bytes);
         if (scratch == NULL) {
-            atomic_store_explicit(&split->status, WIRE_OUT_OF_MEMORY, memory_order_relaxed);
+            atomic_store_explicit(&split->status, WIRE_OVERLOADED, memory_order_relaxed);
             return;
         }
     }
@@ -157,7 +157,7 @@ static enum wire_status run_job(struct pipeline *p, struct sched_worker *w,
     kern_plan(&plan, (enum kern_op)job->op, p->rooms.native->isa, &job->args);
     pipeline_clear_gaps(job);
 
-    status = WIRE_OUT_OF_MEMORY;
+    status = WIRE_OVERLOADED; /* for lack of memory: somebody's job must end first */
     void *shared = NULL, *scratch = NULL;
     bool split = w != NULL && job->split;
     if (plan.shared_bytes > 0 && (shared = pool_take(local, plan.shared_bytes)) == NULL)

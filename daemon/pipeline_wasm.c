@@ -197,7 +197,7 @@ static void stream_prepare(struct stream *st, struct job *job)
     if (shared_bytes + plan.scratch_bytes > 0) {
         job->work_memory = segment_take(job_segment(job), shared_bytes + plan.scratch_bytes);
         if (job->work_memory == NULL) {
-            job_fail(job, WIRE_OUT_OF_MEMORY, "wasm_segment_max: no room for the job's own memory");
+            job_fail(job, WIRE_OVERLOADED, "wasm_segment_max: no room for the job's own memory");
             return;
         }
         uint32_t at = (uint32_t)(WINDOW_SEGMENT + segment_offset(job_segment(job),
@@ -417,7 +417,7 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
         if (split->scratch_bytes > 0) {
             scratch = segment_take(segment, split->scratch_bytes);
             if (scratch == NULL) {
-                split_fail(split, WIRE_OUT_OF_MEMORY,
+                split_fail(split, WIRE_OVERLOADED,
                            "wasm_segment_max: no room for the job's own memory");
                 return;
             }
@@ -458,7 +458,7 @@ static void run_kernel_ranges(struct wasm_split *split, struct sched_worker *w)
     if (status == WIRE_OK && plan.shared_bytes > 0) {
         shared = segment_take(job_segment(job), plan.shared_bytes);
         if (shared == NULL)
-            status = WIRE_OUT_OF_MEMORY;
+            status = WIRE_OVERLOADED;
         else
             split->task.u.kernel.shared = (uint32_t)(WINDOW_SEGMENT +
                                                      segment_offset(job_segment(job), shared));
@@ -522,7 +522,7 @@ static bool call_result(struct wasm_split *split, unsigned worker, const struct 
     if (job->arenas[KERN_IN_MAX] == NULL && job->out_buf == NULL) {
         job->out_buf = job_result_new(local, job);
         if (job->out_buf == NULL) {
-            split_fail(split, WIRE_OUT_OF_MEMORY, "wasm_segment_max: no room for the result");
+            split_fail(split, WIRE_OVERLOADED, "wasm_segment_max: no room for the result");
             return false;
         }
         job->args.out = job->out_buf->data;
