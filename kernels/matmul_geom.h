@@ -86,7 +86,8 @@ static inline size_t matmul_even_part(size_t total, size_t max, size_t step)
     return matmul_ceil_div(part, step) * step;
 }
 
-/* A tile of one vector takes a quarter of each line of b where it lies, four times: better packed. */
+/* A tile of one vector takes a quarter of each line of b where it lies, four times: better
+ * packed. */
 static inline void matmul_geom_init(struct matmul_geom *g, const struct kern_matmul *mm,
                                     size_t k_per_cell, size_t tile_rows, size_t tile_vecs,
                                     size_t panel_cols)

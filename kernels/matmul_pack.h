@@ -12,8 +12,8 @@ static void pack_line(cell *to, const elem *from, size_t elems, int32_t zero)
     memcpy(to, from, elems * sizeof *to);
 }
 
-/* n such lines, ld apart, to a panel that is to_step cells wide: columns of b. A cache line of each at a time, so that the
- * part of the panel that it fills stays in L1. */
+/* n such lines, ld apart, to a panel that is to_step cells wide: columns of b. A cache line of each
+ * at a time, so that the part of the panel that it fills stays in L1. */
 static void pack_lines(cell *to, size_t to_step, const elem *from, size_t ld, size_t n,
                        size_t elems, int32_t zero)
 {

@@ -1,5 +1,5 @@
-/* The innermost part of a matmul, a template: up to TILE_ROWS x TILE_VECS vectors of sums stay in registers
- * while k passes by.
+/* The innermost part of a matmul, a template: up to TILE_ROWS x TILE_VECS vectors of sums stay in
+ * registers while k passes by.
  *
  * Its includer defines first:
  *   cell          32 bits: what a multiply-add takes per lane along k
@@ -83,7 +83,7 @@ TILE_INLINE void tile_sums_store(sum *p, v_sum sums, bool part, size_t edge)
 }
 
 #if V_SPREADS
-/* One step of k: the cells of a lie side by side, and each vector of them is spread lane by lane. */
+/* One step of k: the cells of a lie side by side; each vector of them is spread lane by lane. */
 TILE_INLINE void tile_step(v_sum acc[TILE_ROWS][TILE_WIDE_VECS], const cell *a, const cell *b,
                            size_t rows, size_t vecs)
 {

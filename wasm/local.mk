@@ -18,7 +18,8 @@ wasm_DATA = wasm/kernels.wasm
 # hold it; add in L1 then takes 1.5 times as long.
 WASM_CFLAGS = --target=wasm32-unknown-unknown -std=c11 -O3 -ffreestanding -nostdlibinc \
 	-ffp-contract=off -fvisibility=hidden -mbulk-memory -msimd128 -mtail-call \
-	-mllvm -disable-lsr -Wall -Wextra -Wconversion -Wshadow -Wsign-conversion -Wundef $(WASM_WERROR)
+	-mllvm -disable-lsr \
+	-Wall -Wextra -Wconversion -Wshadow -Wsign-conversion -Wundef $(WASM_WERROR)
 WASM_CPPFLAGS = -I$(top_builddir) -I$(top_srcdir) -I$(top_srcdir)/wasm/include
 
 # Window addresses: the module's memory is all 4 GiB, and the host maps what there is. Its stack
@@ -31,6 +32,8 @@ WASM_OBJECTS = \
 	wasm/module.o \
 	$(WASM_KERNELS:kernels/%.c=wasm/wasm128/%.o) \
 	$(WASM_KERNELS:kernels/%.c=wasm/wasm128r/%.o)
+WASM_DEPS = config.h $(top_srcdir)/wasm/local.mk $(top_srcdir)/wasm/host/task.h \
+	$(top_srcdir)/wasm/include/string.h \
 	$(wildcard $(top_srcdir)/kernels/*.h $(top_srcdir)/kernels/isa/wasm*.h \
 	$(top_srcdir)/kernels/ops.def)
 
