@@ -1,4 +1,5 @@
-/* Who runs a kernel. `native` is linked in; `wasm` will hand the same call to its host process. */
+/* Who runs a kernel natively: the table of one ISA, linked in. Jobs for WebAssembly go another way,
+ * wasm.h and pipeline_wasm.c: a batch of them goes over in one stream of tasks. */
 #ifndef DAEMON_BACKEND_H
 #define DAEMON_BACKEND_H
 

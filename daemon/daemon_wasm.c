@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/stat.h>
+
 #include "log.h"
 #include "module_store.h"
 #include "wasm.h"
@@ -72,6 +74,7 @@ static void store_open(struct daemon *d)
     const char *dir = state_dir(&d->conf);
     if (dir == NULL)
         return;
+    (void)mkdir(dir, 0700); /* it may be there, or lie where we may not make it: open tells */
     int err = module_store_open(&d->store, dir, &limits);
     if (err < 0)
         log_err("users' modules cannot be kept", "state_dir=%s reason=%s", log_text(dir).text,
