@@ -152,6 +152,7 @@ int64_t connection_module(struct connection *c, const struct wire_request *r, st
         return -EAGAIN;
     if (c->set->rooms.modules == NULL) {
         status = WIRE_NO_BACKEND;
+        field = "state_dir"; /* not set, or not to be used: the log says why */
     } else if (r->type != WIRE_MODULE_LIST) {
         status = take_name(name, r, payload);
         field = "name";
