@@ -109,6 +109,14 @@ static void print_functions(const json_t *functions)
     }
 }
 
+static void print_imports(const json_t *imports)
+{
+    size_t i;
+    const json_t *name;
+    json_array_foreach (imports, i, name)
+        (void)printf("%-10s %s\n", i == 0 ? "uses" : "", json_string_value(name));
+}
+
 static int show(struct ctl *c, const struct module_options *o, char **args)
 {
     (void)o;
@@ -133,6 +141,7 @@ static int show(struct ctl *c, const struct module_options *o, char **args)
                  human_bytes(bytes, (double)json_integer_value(json_object_get(m, "bytes"))),
                  print_time(added, json_object_get(m, "added_seconds")), text_of(m, "digest"));
     print_functions(json_object_get(m, "functions"));
+    print_imports(json_object_get(m, "imports"));
     json_decref(m);
     return EX_OK;
 }

@@ -101,6 +101,8 @@ libdaemon_a_SOURCES = \
 	daemon/module_errand.h \
 	daemon/module_file.c \
 	daemon/module_file.h \
+	daemon/module_imports.c \
+	daemon/module_imports.h \
 	daemon/module_scan.c \
 	daemon/module_store.c \
 	daemon/module_store.h \

@@ -9,6 +9,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "module_imports.h"
 
 static enum wire_status run_add(struct module_errand *e, struct wasm_session *s, char *reason)
 {
@@ -52,6 +55,33 @@ static json_t *functions_json(const struct host_function *functions, size_t coun
     return list;
 }
 
+static void append_import(void *user, const char *name, size_t name_bytes)
+{
+    /* a name that is no UTF-8, or finds no memory, is left out */
+    (void)json_array_append_new(user, json_stringn(name, name_bytes));
+}
+
+/* The daemon's operations that it uses. NULL: out of memory, or the file cannot be read. */
+static json_t *imports_json(const struct module *m)
+{
+    size_t bytes = module_bytes(m), have = 0;
+    uint8_t *file = malloc(bytes);
+    json_t *list = file != NULL ? json_array() : NULL;
+    while (list != NULL && have < bytes) {
+        ssize_t n = pread(module_fd(m), file + have, bytes - have, (off_t)have);
+        if (n <= 0) {
+            json_decref(list);
+            list = NULL;
+        } else {
+            have += (size_t)n;
+        }
+    }
+    if (list != NULL)
+        (void)module_imports(file, bytes, append_import, list);
+    free(file);
+    return list;
+}
+
 static enum wire_status run_show(struct module_errand *e, struct wasm_session *s, char *reason)
 {
     const struct host_function *functions;
@@ -62,7 +92,8 @@ static enum wire_status run_show(struct module_errand *e, struct wasm_session *s
     if (status != WIRE_OK)
         return status;
     json_t *shown = module_describe(e->module);
-    if (json_object_set_new(shown, "functions", functions_json(functions, count)) == 0)
+    if (json_object_set_new(shown, "functions", functions_json(functions, count)) == 0 &&
+        json_object_set_new(shown, "imports", imports_json(e->module)) == 0)
         e->text = json_dumps(shown, JSON_COMPACT);
     json_decref(shown);
     if (e->text == NULL)

@@ -2,6 +2,7 @@
 check_PROGRAMS += \
 	tests/test_call \
 	tests/test_json_call \
+	tests/test_module_imports \
 	tests/test_module_store
 
 tests_test_call_SOURCES = tests/test_call.c
@@ -11,6 +12,10 @@ tests_test_call_LDADD = $(TEST_LIBS)
 tests_test_json_call_SOURCES = tests/test_json_call.c
 tests_test_json_call_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_json_call_LDADD = $(TEST_LIBS)
+
+tests_test_module_imports_SOURCES = tests/test_module_imports.c $(HOSTILE_FILES)
+tests_test_module_imports_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_module_imports_LDADD = $(TEST_LIBS)
 
 tests_test_module_store_SOURCES = tests/test_module_store.c
 tests_test_module_store_CPPFLAGS = $(TEST_CPPFLAGS)

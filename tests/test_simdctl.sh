@@ -334,6 +334,9 @@ check_modules() {
     expect 0 '"name":"edges"' --json module list
     expect 0 'functions  sobel, on several workers' module show edges
     expect 0 '"functions":[{"name":"sobel"' --json module show edges
+    expect 0 '"imports":[]' --json module show edges
+    expect 0 '' module add attention "$build/wasm/guest/examples/attention.wasm"
+    expect 0 'uses       matmul_f32' module show attention
     expect 0 '600x800' -v run edges/sobel ramp.pgm -o ramp.png
     expect 0 '"shape":[600,800]' --json run edges/sobel ramp.pgm --result u8:600,800 -o z.pgm
     expect 0 '' conv2d ramp.png --box 1 -o told.pgm
@@ -341,7 +344,7 @@ check_modules() {
     "$ctl" run edges/sobel - <ramp.pgm >z.pgm 2>>log
     same z.pgm told.pgm
     expect 70 'wasm_failed' run edges/sobel x.npy -o z.npy
-    expect 65 'function_unknown' run edges/nothing ramp.pgm -o z.pgm
+    expect 65 'of that name: nothing (function_unknown)' run edges/nothing ramp.pgm -o z.pgm
     expect 0 '' module remove edges
     expect 65 'module_unknown' run edges/sobel ramp.pgm -o z.pgm
 }
