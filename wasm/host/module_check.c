@@ -156,6 +156,20 @@ static bool name_fits(const wasm_name_t *name)
     return true;
 }
 
+static int refuse_name(const struct check *c, const wasm_name_t *name)
+{
+    char text[NAME_SHOWN];
+    int bytes = shown(name);
+
+    for (int i = 0; i < bytes; i++)
+        text[i] = name->data[i] == '\0' ? '?' : name->data[i];
+    reason_format(c->reason,
+                  "exports a function '%.*s'%s: names are 1 to 63 bytes without '/', blanks and "
+                  "control characters",
+                  bytes, text, name->size > NAME_SHOWN ? "..." : "");
+    return -EINVAL;
+}
+
 static int check_beside(const struct check *c, const wasm_name_t *name, const char *tail,
                         uint8_t *has)
 {
@@ -188,13 +202,8 @@ static int check_functions(const struct check *c, struct host_function *out, uin
         const wasm_name_t *name = wasm_exporttype_name(c->sorted[i]);
         if (!is_function(wasm_exporttype_type(c->sorted[i]), 1, 1) || is_beside(c, name))
             continue;
-        if (!name_fits(name)) {
-            reason_format(c->reason,
-                          "exports a function '%.*s'%s: names are 1 to 63 bytes without '/', "
-                          "blanks and control characters",
-                          shown(name), name->data, name->size > NAME_SHOWN ? "..." : "");
-            return -EINVAL;
-        }
+        if (!name_fits(name))
+            return refuse_name(c, name);
         struct host_function *f = &out[*count];
         *f = (struct host_function){.splits = 0};
         memcpy(f->name, name->data, name->size);

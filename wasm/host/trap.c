@@ -97,11 +97,33 @@ void trap_explain(struct host_task *task, const wasm_trap_t *trap)
     wasm_byte_vec_delete(&message);
 }
 
+/* The engine's "what\n\nCaused by:\n    why" as "what: why". Returns the length. */
+static size_t one_line(char *out, size_t out_bytes, const char *text, size_t text_bytes)
+{
+    static const char cause[] = "Caused by:";
+    size_t n = 0;
+
+    for (size_t i = 0; i < text_bytes && n < out_bytes; i++) {
+        bool blank = (unsigned char)text[i] <= ' ';
+        if (text_bytes - i > sizeof cause && memcmp(text + i, cause, sizeof cause - 1) == 0) {
+            i += sizeof cause - 2;
+            for (; n != 0 && out[n - 1] == ' '; n--)
+                ;
+            out[n++] = ':';
+        } else if (!blank || (n != 0 && out[n - 1] != ' ')) {
+            out[n++] = blank ? ' ' : text[i];
+        }
+    }
+    return n != 0 && out[n - 1] == ' ' ? n - 1 : n;
+}
+
 void trap_reason_error(char reason[static HOST_REASON_BYTES], const wasmtime_error_t *error)
 {
+    char line[2 * HOST_REASON_BYTES];
     wasm_message_t message;
 
     wasmtime_error_message(error, &message);
-    reason_copy(reason, message.data, strnlen(message.data, message.size));
+    size_t n = one_line(line, sizeof line, message.data, strnlen(message.data, message.size));
+    reason_copy(reason, line, n);
     wasm_byte_vec_delete(&message);
 }
