@@ -175,7 +175,8 @@ static int run_function(struct ctl *c, int argc, char **argv)
                                         {"result", required_argument, NULL, OPT_RESULT},
                                         {NULL, 0, NULL, 0}};
     struct function_options o = {.io = {.output = NULL}};
-    for (int val; (val = ctl_getopt(c, &cmd_function, argc, argv, CMD_IO_LETTERS "p:", own)) != -1;) {
+    static const char letters[] = CMD_IO_LETTERS "p:";
+    for (int val; (val = ctl_getopt(c, &cmd_function, argc, argv, letters, own)) != -1;) {
         if (val == CTL_HELP)
             return EX_OK;
         if (val == '?' || take_option(&o, val, optarg) != 0)
@@ -199,8 +200,8 @@ const struct ctl_command cmd_function = {
     .usage = "run MODULE/FUNCTION IN... -o OUT",
     .summary = "Call a function of a module",
     .details =
-        "One to three inputs: .npy, PNG, PGM or PPM; an image is height x width, or height x width\n"
-        "x channels, of u8. '-' is standard input. 'simdctl module' keeps the modules.\n\n"
+        "One to three inputs: .npy, PNG, PGM or PPM; an image is height x width, or height x\n"
+        "width x channels, of u8. '-' is standard input. 'simdctl module' keeps the modules.\n\n"
         "  -p, --param NUMBER  the function's next parameter, up to 8; --param=-1 for one below 0\n"
         "      --result SHAPE  what the result is, such as f32:480,640; by default what the\n"
         "                      module says, or else like the first input\n" CMD_IO_HELP,

@@ -204,9 +204,9 @@ const struct ctl_command cmd_module = {
     .name = "module",
     .usage = "module add NAME FILE.wasm | list | show NAME | remove NAME",
     .summary = "Keep WebAssembly modules with functions of your own",
-    .details = "A module that is added replaces the one of its name; calls that run keep the old one.\n"
-               "Names are each user's own: 1 to 63 of A-Z a-z 0-9 _ . -, no point first. 'simdctl run'\n"
-               "calls a module's functions.\n\n"
+    .details = "A module that is added replaces the one of its name; calls that run keep the old\n"
+               "one. Names are each user's own: 1 to 63 of A-Z a-z 0-9 _ . -, no point first.\n"
+               "'simdctl run' calls a module's functions.\n\n"
                "      --all           add or remove for all users; root only\n",
     .run = run_module,
 };

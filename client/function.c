@@ -1,7 +1,7 @@
 /* Users' functions and modules: their requests, and what their answers bring.
  *
- * A function's result may be of a size that only its module knows. It is then read into memory of the
- * request's, like the text of a metrics request, and handed over with its type and shape.
+ * A function's result may be of a size that only its module knows. It is then read into memory of
+ * the request's, like the text of a metrics request, and handed over with its type and shape.
  */
 #include "config.h"
 

@@ -95,8 +95,8 @@ int request_encode_data(struct request *r, struct memory *m, const struct reques
 void request_encode_header(struct request *r, enum wire_type type);
 
 /**
- * Makes the frame of r->job or r->function: by shared memory where all operands lie there and `m` is not NULL,
- * else inline. May be called again for the same request.
+ * Makes the frame of r->job or r->function: by shared memory where all operands lie there and `m`
+ * is not NULL, else inline. May be called again for the same request.
  * field  on a refusal: name of the field at fault, a constant, or NULL
  * Returns 0, -EINVAL (an operand is NULL), -ENOMEM or a wire status.
  */

@@ -7,9 +7,8 @@
 #include "cmd.h"
 
 static const struct ctl_command *const commands[] = {
-    &cmd_add,    &cmd_mul,    &cmd_matmul,   &cmd_conv2d, &cmd_mix,
-    &cmd_hash,   &cmd_function, &cmd_module, &cmd_submit, &cmd_status,
-    &cmd_top,    &cmd_metrics, &cmd_ping, &cmd_bench,
+    &cmd_add,    &cmd_mul,    &cmd_matmul, &cmd_conv2d,  &cmd_mix,  &cmd_hash,  &cmd_function,
+    &cmd_module, &cmd_submit, &cmd_status, &cmd_top,     &cmd_metrics, &cmd_ping, &cmd_bench,
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -34,8 +33,8 @@ static void print_help(void)
                "  -V, --version        print the version\n\n"
                "Files: .npy for arrays; PNG, PGM and PPM for images; '-' for standard streams.\n"
                "Exit status: 0 done, 64 usage, 65 bad data, 66 no input, 69 no daemon, 70 the\n"
-               "daemon or a function failed, 73 cannot create, 74 input or output failed, 75 try again later,\n"
-               "77 permission.");
+               "daemon or a function failed, 73 cannot create, 74 input or output failed, 75 try\n"
+               "again later, 77 permission.");
 }
 
 static const struct ctl_command *find(const char *name)

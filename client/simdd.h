@@ -277,8 +277,8 @@ struct simdd_array {
     uint32_t dim[4];
 };
 
-/* A call of a function in a module that somebody added. Fill it with simdd_function_init(), then set
- * what it needs; a member that is left zero means the usual thing. */
+/* A call of a function in a module that somebody added. Fill it with simdd_function_init(), then
+ * set what it needs; a member that is left zero means the usual thing. */
 struct simdd_function {
     const char *name; /* "MODULE/FUNCTION" */
     uint32_t deadline_us;
@@ -299,7 +299,7 @@ struct simdd_function {
 SIMDD_API void simdd_function_init(struct simdd_function *f, const char *name, uint32_t in_count,
                                    const struct simdd_array *in, struct simdd_array *out);
 
-/* As simdd_call(). SIMDD_WASM_FAILED: it answered an error, whose number and words the reason has. */
+/* As simdd_call(). SIMDD_WASM_FAILED: it answered an error; the reason has its number and words. */
 SIMDD_API int simdd_function_call(struct simdd *s, const struct simdd_function *f,
                                   struct simdd_result *result);
 

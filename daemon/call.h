@@ -56,7 +56,7 @@ enum wire_status call_parse(struct call *out, struct call_name *name, const stru
 enum wire_status call_set_name(struct call *call, struct call_name *name, const char *text,
                                size_t text_bytes);
 
-/* Judges sizes once type, rank and dim of all arrays are set: fills their bytes. As call_parse(). */
+/* Judges sizes once all arrays have type, rank and dim: fills in their bytes. As call_parse(). */
 enum wire_status call_check(struct call *call, size_t max_bytes, const char **field);
 
 /* Bytes of an array by its type, rank and dim, into a->bytes: WIRE_OK, BAD_PARAMETER (type),

@@ -1,8 +1,8 @@
 /* Calls: from a frame that names a function of a user's module to a job.
  *
- * The head of the payload is read where it lies, as soon as it is whole; what comes behind it goes the
- * way of any job's operands. The job holds the module as it is now: whoever adds another under its
- * name changes nothing for it.
+ * The head of the payload is read where it lies, as soon as it is whole; what comes behind it goes
+ * the way of any job's operands. The job holds the module as it is now: whoever adds another under
+ * its name changes nothing for it.
  */
 #include "config.h"
 

@@ -327,7 +327,7 @@ void connection_truncated(struct connection *c)
 
 /* ---- lines ---- */
 
-/* Returns owned: the job that a line describes, or NULL and why. Takes the request's id and call. */
+/* Returns owned: the job that a line describes, or NULL and why. Takes the id and the call. */
 static struct job *line_job(struct connection *c, struct json_request *req, uint64_t now_ns,
                             enum wire_status *status, const char **field)
 {

@@ -42,8 +42,8 @@ void frame_answer(struct wire_answer *out, uint8_t request_type, uint64_t id,
 
 /**
  * The sentence of an error answer, for example "k: a dimension is zero, even or out of range".
- * reason  what the sentence does not say, such as a module's own words, which follow it: whatever in
- *         them is no UTF-8 or no printed character becomes '?'; NULL: nothing
+ * reason  what the sentence does not say, such as a module's own words, which follow it: whatever
+ *         in them is no UTF-8 or no printed character becomes '?'; NULL: nothing
  * Returns its length, at most cap - 1; always terminated, and never cut within a character.
  */
 size_t frame_reason(char *out, size_t cap, enum wire_status status, const char *field,

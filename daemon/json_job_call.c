@@ -1,7 +1,7 @@
 /* Members of a call -> what a frame's head would have said.
  *
- * A JSON array has no type: one that stands alone is f32, any other stands in an object that says so,
- * {"type":"u8","data":[...]}. There a flat array may have a shape beside it.
+ * A JSON array has no type: one that stands alone is f32, any other stands in an object that says
+ * so, {"type":"u8","data":[...]}. There a flat array may have a shape beside it.
  */
 #include "config.h"
 

@@ -42,8 +42,8 @@ struct module_errand {
  */
 enum wire_status module_errand_run(struct module_errand *e, struct wasm_session *s, char *reason);
 
-/* What is known of a module without asking the engine, as a JSON object. Returns owned, or NULL: out
- * of memory. Thread: any. */
+/* What is known of a module without asking the engine, as a JSON object. Returns owned, or NULL:
+ * out of memory. Thread: any. */
 json_t *module_describe(const struct module *m);
 
 /* NULL is fine. */

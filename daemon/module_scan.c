@@ -1,8 +1,8 @@
 /* What lies on disk when the store is opened.
  *
- * Folders and names are ours, but their contents are as old as the disk: each file is opened without
- * following links, looked at, read once for its digest. What is no module is told in the log and
- * left where it is; only unfinished writes, which have a name of their own, are removed.
+ * Folders and names are ours, but their contents are as old as the disk: each file is opened
+ * without following links, looked at, read once for its digest. What is no module is told in the
+ * log and left where it is; only unfinished writes, which have a name of their own, are removed.
  */
 #include "config.h"
 

@@ -53,8 +53,8 @@ bool module_owner_of(uid_t *owner, const char *folder, const char *all);
 
 /* ---- module_store.c ---- */
 
-/* Puts a module into its place and returns what was there (owned) or NULL. Room has been made. Takes
- * it. Locked, or before anybody else knows the store. */
+/* Puts a module into its place and returns what was there (owned) or NULL. Room has been made.
+ * Takes it. Locked, or before anybody else knows the store. */
 struct module *module_store_insert(struct module_store *s, struct module *m);
 
 /* Room for one more. 0 or -ENOMEM. Likewise. */

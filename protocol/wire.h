@@ -112,8 +112,8 @@ struct wire_ref {
 };
 #define WIRE_INLINE 0xffffffffu
 
-/* A call's payload: struct wire_call; the name "MODULE/FUNCTION", padded to 8; then the operands, each
- * padded to 8, or the references. */
+/* A call's payload: struct wire_call; the name "MODULE/FUNCTION", padded to 8; then the operands,
+ * each padded to 8, or the references. */
 enum { WIRE_RANK_MAX = 4, WIRE_CALL_IN_MAX = 3, WIRE_PARAMS_MAX = 8, WIRE_NAME_MAX = 63 };
 
 struct wire_array {

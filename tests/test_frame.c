@@ -379,7 +379,8 @@ START_TEST(a_reason_in_others_words_comes_after_the_sentence_as_clean_text)
         const char *reason, *want;
     } rows[] = {
         {"3: no such \"thing\"", "3: no such \"thing\""},
-        {"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x99\x82", "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x99\x82"},
+        {"na\xc3\xafve \xe2\x82\xac \xf0\x9f\x99\x82",
+         "na\xc3\xafve \xe2\x82\xac \xf0\x9f\x99\x82"},
         {"a\nb\tc\x7f\x01", "a?b?c??"},
         {"\xff\xfe", "??"},
         {"\xc3", "?"},
