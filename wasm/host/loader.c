@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <malloc.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -63,6 +64,7 @@ static wasmtime_module_t *load(wasm_engine_t *engine, const uint8_t *bytes, size
     code = compile(engine, bytes, count, a);
     if (code != NULL)
         keep(a, code, digest);
+    malloc_trim(0); /* compiling takes megabytes, which an idle process need not keep */
     return code;
 }
 
