@@ -401,7 +401,7 @@ END_TEST
 
 START_TEST(requests_about_modules_are_refused_by_name_too)
 {
-    static const char name[8] = "m";
+    static const char name[16] = "m";
     int fd = client_open(&bed);
     struct wire_request h = client_request(WIRE_MODULE_SHOW, 1);
     h.arg[0] = 1;
@@ -461,9 +461,9 @@ START_TEST(without_a_place_to_keep_them_there_are_no_modules)
     bed_open(&none, NULL, NULL);
     int fd = client_open(&none);
     modules_send_add(fd, 1, "m", "\0asm\1\0\0\0", 8, false);
-    client_expect_error(fd, 1, WIRE_NO_BACKEND, NULL);
+    client_expect_error(fd, 1, WIRE_NO_BACKEND, "state_dir");
     modules_send_name(fd, 2, WIRE_MODULE_SHOW, "m", 1);
-    client_expect_error(fd, 2, WIRE_NO_BACKEND, NULL);
+    client_expect_error(fd, 2, WIRE_NO_BACKEND, "state_dir");
     struct frame f = frame_of(3, 8);
     frame_send(&f, fd, "12345678", 8);
     client_expect_error(fd, 3, WIRE_NO_BACKEND, NULL);
