@@ -13,6 +13,9 @@
 
 enum {
     CONV2D_ROWS = 4,      /* rows of the result at once, for they share what they read */
+    /* Where V_SPREADS, the taps lie behind the ring, column by column, each in all lanes of a
+     * vector: one load, at a constant distance from that for the row above. */
+    CONV2D_SPREAD = 4,
     CONV2D_SLACK = 16,    /* elements after each row of the ring: the last vector reads so far */
     CONV2D_LINE = 16,     /* elements in a cache line */
     CONV2D_TAP_BYTES = 4, /* an element of the ring or the kernel */
@@ -26,6 +29,7 @@ struct conv2d_geom {
     size_t cols;   /* pixels of the result across a tile; the last tile may have less */
     size_t rows;   /* of the ring */
     size_t stride; /* elements from one row of the ring to the next */
+    size_t taps;   /* elements of what follows the ring: see CONV2D_SPREAD */
 };
 
 static inline size_t conv2d_min(size_t a, size_t b)
@@ -46,6 +50,7 @@ static inline void conv2d_geom_init(struct conv2d_geom *g, const struct kern_con
     g->cols = conv2d_min(g->cols, c->w);
     /* An odd number of cache lines, lest the rows meet in a few sets of L1. */
     g->stride = (g->cols * c->channels + halo + CONV2D_SLACK) / CONV2D_LINE * CONV2D_LINE;
+    g->taps = (size_t)c->r * c->s * CONV2D_SPREAD;
     g->stride += g->stride / CONV2D_LINE % 2 == 0 ? CONV2D_LINE : 2 * CONV2D_LINE;
 }
 

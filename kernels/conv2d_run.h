@@ -80,6 +80,22 @@ static void ring_fill(const struct job *job, tap *ring, ptrdiff_t y, const struc
     ring_fill_border(job, ring, row, inside_to, to);
 }
 
+#if V_SPREADS
+/* Returns `to`: see CONV2D_SPREAD. */
+static const tap *taps_spread(const struct job *job, tap *to)
+{
+    const size_t r = job->conv->r, s = job->conv->s;
+
+    for (size_t i = 0; i < r; i++) {
+        for (size_t j = 0; j < s; j++) {
+            for (size_t lane = 0; lane < CONV2D_SPREAD; lane++)
+                to[(j * r + i) * CONV2D_SPREAD + lane] = job->kernel[i * s + j];
+        }
+    }
+    return to;
+}
+#endif
+
 /* ---- the result ---- */
 
 static void tile_run(const struct job *job, const struct tile *tile, size_t begin, size_t end)
@@ -101,7 +117,7 @@ static void tile_run(const struct job *job, const struct tile *tile, size_t begi
                           .elems = tile->cols * c->channels};
 
     for (size_t y = begin, rows; y < end; y += rows) {
-        rows = end - y >= 4 && c->r >= 3 ? 4 : conv2d_min(end - y, 2);
+        rows = SUMS_ROWS >= 4 && end - y >= 4 && c->r >= 3 ? 4 : conv2d_min(end - y, 2);
         for (; filled < y + rows + c->r - 1; filled++) {
             ring_fill(job, fill, (ptrdiff_t)filled - reach, tile);
             fill = fill == ring_last ? job->ring : fill + g->stride;
@@ -160,6 +176,9 @@ static void conv2d_run(const struct kern_args *args, const struct kern_part *par
         keep(&job, bottom, end, 0, c->w);
     }
     conv2d_geom_init(&job.geom, c);
+#if V_SPREADS
+    job.kernel = taps_spread(&job, job.ring + job.geom.rows * job.geom.stride);
+#endif
     for (struct tile tile = {.col = left}; tile.col < right; tile.col += tile.cols) {
         tile.cols = conv2d_min(right - tile.col, job.geom.cols);
         tile_run(&job, &tile, top, bottom);
