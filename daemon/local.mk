@@ -126,6 +126,8 @@ libdaemon_a_SOURCES = \
 	daemon/pipeline_priv.h \
 	daemon/pipeline_run.c \
 	daemon/pipeline_wasm.c \
+	daemon/pipeline_wasm.h \
+	daemon/pipeline_wasm_split.c \
 	daemon/pool.c \
 	daemon/pool.h \
 	daemon/pool_bound.c \

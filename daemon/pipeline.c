@@ -54,11 +54,60 @@ static void batch_finish(struct pipeline *p, struct batch *batch)
     batch_free(p->rooms.batcher, batch);
 }
 
+/* A user's own code may take as long as wasm_max_run_time lets it. */
+static bool batch_is_call(const struct batch *batch)
+{
+    return batch->op == KERN_OP_NONE;
+}
+
+/* Returns owned: a call that waits, of another user than the last one if there is one; or NULL. */
+static struct batch *call_next(struct pipeline *p)
+{
+    struct batch **at = &p->calls_waiting, **pick = at;
+    if (p->calls_waiting == NULL || p->calls_out >= p->calls_max)
+        return NULL;
+    while (*at != NULL && (*at)->client == p->calls_last)
+        at = &(*at)->next;
+    if (*at != NULL)
+        pick = at;
+    struct batch *batch = *pick;
+    *pick = batch->next;
+    if (batch->next == NULL)
+        p->calls_end = pick;
+    return batch;
+}
+
+static void call_wait(struct pipeline *p, struct batch *batch)
+{
+    batch->next = NULL;
+    *p->calls_end = batch;
+    p->calls_end = &batch->next;
+}
+
+/* Returns owned: what goes to the workers next, or NULL. */
+static struct batch *batch_next(struct pipeline *p)
+{
+    struct batch *batch = call_next(p);
+    while (batch == NULL) {
+        batch = admission_next(p->rooms.admission);
+        if (batch == NULL)
+            return NULL;
+        if (!batch_is_call(batch) || p->calls_out < p->calls_max)
+            break;
+        call_wait(p, batch);
+        batch = NULL;
+    }
+    if (batch_is_call(batch)) {
+        p->calls_out++;
+        p->calls_last = batch->client;
+    }
+    return batch;
+}
+
 static void tasks_dispatch(struct pipeline *p)
 {
     struct batch *batch;
-    while (p->tasks_out < p->tasks_max &&
-           (batch = admission_next(p->rooms.admission)) != NULL) {
+    while (p->tasks_out < p->tasks_max && (batch = batch_next(p)) != NULL) {
         batch->owner = p;
         batch->task.run = pipeline_task;
         p->tasks_out++;
@@ -91,6 +140,8 @@ static void batch_return(struct pipeline *p, struct batch *batch)
 {
     struct job *job = batch->first;
     p->tasks_out--;
+    if (batch_is_call(batch))
+        p->calls_out--;
     switch (batch->errand) {
     case BATCH_RUN:
         batch_finish(p, batch);
@@ -274,6 +325,8 @@ int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
     p->limits = *limits;
     p->worker_count = worker_count;
     p->tasks_max = (size_t)worker_count * TASKS_PER_WORKER;
+    p->calls_end = &p->calls_waiting;
+    p->calls_max = worker_count > 1 ? worker_count - 1 : 1;
     cost_init(&p->cost);
     cost_init(&p->wasm_cost);
 

@@ -35,6 +35,10 @@ struct pipeline {
     size_t in_flight;   /* jobs */
     size_t tasks_out;   /* batches in the scheduler or on their way back */
     size_t tasks_max;   /* more wait in admission, where turns are taken */
+    size_t calls_out;   /* of these, calls of users' functions, and errands */
+    size_t calls_max;   /* more wait here: one worker at least is free of them */
+    struct batch *calls_waiting, **calls_end;
+    struct client *calls_last; /* whose call left last */
     uint64_t inline_total;
     uint64_t steps_seen; /* at the last pipeline_made_progress() */
     bool tasks_seen;

@@ -94,7 +94,6 @@ static void session_free(struct wasm_session *s)
     wasm_process_put(s->process);
     free(s->lanes);
     free(s);
-    /* The process is gone, and so is its place. */
 }
 
 /* Under the user's lock. */
@@ -154,8 +153,8 @@ void wasm_compiled(struct wasm_user *u, struct wasm_reply *reply, struct module_
         log_warn("cannot keep a compiled module", "reason=%s", log_text(strerror(-err)).text);
 }
 
-/* Under the user's lock. */
-static enum wire_status session_start(struct wasm_user *u, char *reason)
+/* One reference. Thread: any. */
+static enum wire_status session_start(struct wasm_user *u, struct wasm_session **out, char *reason)
 {
     struct wasm *w = u->wasm;
     struct wasm_limits limits;
@@ -201,7 +200,7 @@ static enum wire_status session_start(struct wasm_user *u, char *reason)
     s->user = u;
     s->lanes = lanes;
     s->refs = 1;
-    u->current = s;
+    *out = s;
     atomic_fetch_add_explicit(&w->starts_total, 1, memory_order_relaxed);
     log_info("simdd-wasm started", "uid=%u pid=%d", (unsigned)u->uid,
              wasm_process_pid(s->process));
@@ -227,7 +226,7 @@ enum wire_status wasm_enter(struct wasm_user *u, struct wasm_session **out, char
         atomic_fetch_add_explicit(&u->wasm->restarts_total, 1, memory_order_relaxed);
     }
     if (u->current == NULL)
-        status = session_start(u, reason);
+        status = session_start(u, &u->current, reason);
     if (status == WIRE_OK) {
         struct wasm_session *s = u->current;
         s->refs++;
@@ -236,6 +235,12 @@ enum wire_status wasm_enter(struct wasm_user *u, struct wasm_session **out, char
     }
     wasm_unlock(u);
     return status;
+}
+
+enum wire_status wasm_enter_alone(struct wasm_user *u, struct wasm_session **out, char *reason)
+{
+    reason[0] = '\0';
+    return session_start(u, out, reason);
 }
 
 void wasm_leave(struct wasm_session *s)

@@ -124,6 +124,11 @@ void wasm_count_job(struct wasm *w, uid_t uid, const struct module *m, bool ok, 
  * Returns WIRE_OK and *out, to be left; or NO_BACKEND, OVERLOADED (wasm_processes_max), INTERNAL.
  */
 enum wire_status wasm_enter(struct wasm_user *u, struct wasm_session **out, char *reason);
+
+/* The same with a process of its own, ended when it is left: for what may take long to compile, or
+ * end badly, while the user's jobs go on. */
+enum wire_status wasm_enter_alone(struct wasm_user *u, struct wasm_session **out, char *reason);
+
 void wasm_leave(struct wasm_session *s);
 
 /* Whether its process was killed over one task that took too long: then others are not to blame. */
@@ -132,7 +137,7 @@ bool wasm_was_killed(const struct wasm_session *s);
 /**
  * Where `bytes` at `p` lie in the window: in the segment, or in `a` (NULL if not in an arena),
  * which is mapped if it is not yet. OK and *at; TOO_BIG if the arena does not fit into a window;
- * INTERNAL if the process has died.
+ * WASM_CRASHED if the process has died.
  */
 enum wire_status wasm_window_at(struct wasm_session *s, const void *p, size_t bytes,
                                 const struct arena *a, uint32_t *at);
@@ -148,7 +153,7 @@ enum wire_status wasm_module_load(struct wasm_session *s, struct module *m, uint
                                   char *reason);
 
 /* Checks and compiles a module that is in no store yet, keeps its compiled form, and lists its
- * functions (owned, free()). Returns as wasm_module_load(). */
+ * functions (owned, free()). The session is the caller's alone. Returns as wasm_module_load(). */
 enum wire_status wasm_module_check(struct wasm_session *s, const void *file, size_t bytes,
                                    struct host_function **functions, size_t *count, char *reason);
 

@@ -13,7 +13,9 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
-enum { FUNCTIONS_MAX = 65536 };
+enum { FUNCTIONS_MAX = 65536, LOADED_MAX = 64 };
+
+#define DROP_TIMEOUT_NS ((uint64_t)1000000000)
 
 /* The list lies in a memfd of the process's; nothing about it is believed. */
 static enum wire_status functions_read(int fd, size_t count, struct host_function **out,
@@ -86,9 +88,24 @@ static enum wire_status module_ask(struct wasm_session *s, uint32_t number, int 
     return status;
 }
 
+/* Versions that were replaced pile up; the oldest goes when nobody else is in here to use it. */
+static void make_room(struct wasm_session *s)
+{
+    struct wasm_reply reply;
+    if (s->loaded_count < LOADED_MAX || s->refs > 2)
+        return;
+    const struct host_msg drop = {.type = HOST_MSG_MODULE_DROP, .number = s->loaded[0].number};
+    if (wasm_ask(s, &reply, &drop, NULL, 0, DROP_TIMEOUT_NS) == 0)
+        wasm_reply_close(&reply);
+    module_put(s->loaded[0].module);
+    free(s->loaded[0].functions);
+    memmove(&s->loaded[0], &s->loaded[1], --s->loaded_count * sizeof(s->loaded[0]));
+}
+
 /* Under the user's lock. */
 static enum wire_status load(struct wasm_session *s, struct module *m, char *reason)
 {
+    make_room(s);
     struct wasm_loaded *grown = realloc(s->loaded, (s->loaded_count + 1) * sizeof(*grown));
     if (grown == NULL)
         return WIRE_OUT_OF_MEMORY;
@@ -129,8 +146,6 @@ enum wire_status wasm_module_load(struct wasm_session *s, struct module *m, uint
 enum wire_status wasm_module_check(struct wasm_session *s, const void *file, size_t bytes,
                                    struct host_function **functions, size_t *count, char *reason)
 {
-    struct wasm_user *u = s->user;
-    struct wasm_reply reply;
     int fd = memfd_create("simdd-module", MFD_CLOEXEC);
     if (fd < 0)
         return WIRE_OUT_OF_MEMORY;
@@ -142,16 +157,8 @@ enum wire_status wasm_module_check(struct wasm_session *s, const void *file, siz
         }
         have += (size_t)wrote;
     }
-    wasm_lock(u);
-    const uint32_t number = s->next_number++;
-    enum wire_status status = module_ask(s, number, fd, bytes, module_digest_of(file, bytes),
-                                         functions, count, reason);
-    const struct host_msg drop = {.type = HOST_MSG_MODULE_DROP, .number = number};
-    struct wasm_limits limits;
-    wasm_get_limits(u->wasm, &limits);
-    if (status == WIRE_OK && wasm_ask(s, &reply, &drop, NULL, 0, limits.compile_max_ns) == 0)
-        wasm_reply_close(&reply);
-    wasm_unlock(u);
+    enum wire_status status = module_ask(s, s->next_number++, fd, bytes,
+                                         module_digest_of(file, bytes), functions, count, reason);
     close(fd);
     return status;
 }

@@ -61,6 +61,7 @@ struct wasm_user {
     pthread_mutex_t gone_lock;
     const struct arena **gone;
     size_t gone_count, gone_cap;
+    bool gone_all; /* some could not be noted: all must go */
 };
 
 struct wasm {

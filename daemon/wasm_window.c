@@ -37,8 +37,11 @@ void wasm_window_sweep(struct wasm_session *s)
             if (s->maps[i].arena == u->gone[j])
                 s->maps[i].arena = NULL;
         }
+        if (u->gone_all)
+            s->maps[i].arena = NULL;
     }
     u->gone_count = 0;
+    u->gone_all = false;
     (void)pthread_mutex_unlock(&u->gone_lock);
     for (size_t i = s->map_count; i-- > 0;) {
         if (s->maps[i].arena == NULL)
@@ -72,6 +75,8 @@ void wasm_arena_closed(struct wasm *w, uid_t uid, const struct arena *a)
     }
     if (u->gone_count < u->gone_cap)
         u->gone[u->gone_count++] = a;
+    else
+        u->gone_all = true;
     (void)pthread_mutex_unlock(&u->gone_lock);
 }
 
@@ -129,7 +134,7 @@ static enum wire_status map_add(struct wasm_session *s, const struct arena *a, s
     const struct host_msg msg = {.type = HOST_MSG_MAP, .at = at, .bytes = bytes};
     const int fd = arena_fd(a);
     if (wasm_ask(s, &reply, &msg, &fd, 1, (uint64_t)MAP_TIMEOUT_MS * 1000000) < 0)
-        return WIRE_INTERNAL;
+        return WIRE_WASM_CRASHED;
     wasm_reply_close(&reply);
     if (reply.head.status != HOST_REPLY_OK)
         return WIRE_OUT_OF_MEMORY;

@@ -441,8 +441,8 @@ START_TEST(users_do_not_see_each_others_modules_and_root_adds_for_all)
     client_expect_ok(fd, 3);
     bytes_free(&m);
     as_other_user(other_calls_for_all);
-    ck_assert_double_eq(bed_metric(&bed, "backends.wasm.processes"), 2);
     expect_served();
+    ck_assert_double_eq(bed_metric(&bed, "backends.wasm.processes"), 2);
 }
 END_TEST
 
