@@ -133,6 +133,37 @@ static void print_house(const struct page *p)
                       number(p, "arenas.open"), p->eol);
 }
 
+/* Nothing of a backend that has never been used. */
+static void print_wasm(const struct page *p)
+{
+    char a[HUMAN_BYTES], b[HUMAN_BYTES], c[HUMAN_BYTES], d[HUMAN_BYTES];
+    if (number(p, "backends.wasm.starts") <= 0)
+        return;
+    (void)fprintf(p->to, "wasm        %.0f processes, %s started, %s ended: %s crashes, %s",
+                  number(p, "backends.wasm.processes"),
+                  human_count(a, number(p, "backends.wasm.starts")),
+                  human_count(b, number(p, "backends.wasm.ends.crash") +
+                                     number(p, "backends.wasm.ends.deadline")),
+                  human_count(c, number(p, "backends.wasm.ends.crash")),
+                  human_count(d, number(p, "backends.wasm.ends.deadline")));
+    (void)fprintf(p->to, " deadlines%s            %s jobs, %s tasks, %s failed, %s compiled; ",
+                  p->eol, human_count(a, number(p, "backends.wasm.jobs")),
+                  human_count(b, number(p, "backends.wasm.tasks")),
+                  human_count(c, number(p, "backends.wasm.failed")),
+                  human_count(d, number(p, "backends.wasm.compiled")));
+    (void)fprintf(p->to, "%s mapped, %s copied%s",
+                  human_bytes(a, number(p, "backends.wasm.mapped_bytes") +
+                                     number(p, "backends.wasm.segment_bytes")),
+                  human_bytes(b, number(p, "backends.wasm.copied_bytes")), p->eol);
+    (void)fprintf(p->to, "            traps: %s memory, %s stack, %s code, ",
+                  human_count(a, number(p, "backends.wasm.traps.memory")),
+                  human_count(b, number(p, "backends.wasm.traps.stack")),
+                  human_count(c, number(p, "backends.wasm.traps.code")));
+    (void)fprintf(p->to, "%s math, %s import%s",
+                  human_count(a, number(p, "backends.wasm.traps.math")),
+                  human_count(b, number(p, "backends.wasm.traps.import")), p->eol);
+}
+
 static void print_latency(const struct page *p)
 {
     static const char *const stages[] = {"batch", "queue", "run", "write", "total"};
@@ -173,6 +204,29 @@ static void print_ops(const struct page *p)
     }
 }
 
+static void print_modules(const struct page *p)
+{
+    const char *uid, *name;
+    json_t *modules, *module;
+    bool any = false;
+    json_object_foreach((json_t *)(uintptr_t)at(p->root, "backends.wasm.modules"), uid, modules)
+    {
+        json_object_foreach(modules, name, module)
+        {
+            double calls = json_number_value(at(module, "calls"));
+            double run_ns = json_number_value(at(module, "run_ns"));
+            if (!any)
+                (void)fprintf(p->to, "%smodule                calls     failed    per call  of%s",
+                              p->eol, p->eol);
+            any = true;
+            char a[HUMAN_BYTES], b[HUMAN_BYTES], c[HUMAN_BYTES];
+            (void)fprintf(p->to, "  %-16s %8s %10s %11s  %s%s", name, human_count(a, calls),
+                          human_count(b, json_number_value(at(module, "failed"))),
+                          human_ns(c, calls > 0 ? run_ns / calls : 0), uid, p->eol);
+        }
+    }
+}
+
 static void print_users(const struct page *p)
 {
     const char *uid;
@@ -204,8 +258,10 @@ int status_text_print(FILE *to, const char *json, const char *eol)
     print_head(&p);
     print_jobs(&p);
     print_house(&p);
+    print_wasm(&p);
     print_latency(&p);
     print_ops(&p);
+    print_modules(&p);
     print_users(&p);
     json_decref(root);
     return 0;

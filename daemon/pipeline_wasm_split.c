@@ -4,6 +4,7 @@
 
 #include "pipeline_wasm.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "call.h"
@@ -263,8 +264,10 @@ static bool call_fill(struct wasm_split *split, struct host_function *f)
     if (status == WIRE_OK) {
         while (i < count && strcmp(functions[i].name, call->function) != 0)
             i++;
-        if (i == count)
+        if (i == count) {
             status = WIRE_FUNCTION_UNKNOWN;
+            (void)snprintf(reason, sizeof(reason), "%s", call->function);
+        }
     }
     for (unsigned k = 0; status == WIRE_OK && k < call->in_count; k++) {
         uint32_t at;
