@@ -1,19 +1,15 @@
 /* The promises of wasm/host/task.h about the process, its windows and the kernels, asked of the
- * process itself. What users' modules may do is in test_wasm_guest.c. */
+ * process itself. Its start is in test_wasm_start.c, what users' modules may do in
+ * test_wasm_guest.c. */
 #include "config.h"
 
 #include "suite.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "wasm_host.h"
@@ -32,177 +28,6 @@ static struct host_task add_task(uint32_t in0, uint32_t in1, uint32_t out)
                                       .n = COUNT};
     return t;
 }
-
-/* An addition in the segment comes out right. */
-static void expect_works(struct wasm_host *h, unsigned lane)
-{
-    int32_t *x = (int32_t *)(void *)h->segment;
-    struct host_task t =
-        add_task(WINDOW_SEGMENT, WINDOW_SEGMENT + 4 * COUNT, WINDOW_SEGMENT + 8 * COUNT);
-
-    for (int i = 0; i < COUNT; i++) {
-        x[i] = i;
-        x[COUNT + i] = 1000 * i;
-        x[2 * COUNT + i] = -1;
-    }
-    wasm_host_push(h, lane, &t);
-    ck_assert(wasm_host_await(h, lane, &t));
-    ck_assert_msg(t.status == HOST_OK, "%u %s", t.status, t.reason);
-    ck_assert_uint_eq(t.copied, 0);
-    for (int i = 0; i < COUNT; i++)
-        ck_assert_int_eq(x[2 * COUNT + i], 1001 * i);
-}
-
-static void expect_ended(struct wasm_host *h, int code)
-{
-    int status = wasm_host_close(h);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == code, "%#x", (unsigned)status);
-}
-
-/* ---- the start, and compiled forms ---- */
-
-/* Starts a process with that compiled form, and its answer is OK. Takes `compiled`. */
-static void start_with(struct wasm_host *h, int compiled, struct wasm_answer *a)
-{
-    wasm_host_spawn(h, 1);
-    wasm_host_start(h, compiled, a);
-    ck_assert_msg(a->reply.status == HOST_REPLY_OK, "%s", a->reply.reason);
-    if (compiled >= 0)
-        close(compiled);
-}
-
-/* The kernels' compiled form as a file that can be changed. */
-static int compiled_form(off_t *bytes)
-{
-    static char copy[4 << 20];
-
-    ssize_t n = pread(wasm_host_compiled(), copy, sizeof copy, 0);
-    ck_assert_int_gt(n, 0);
-    *bytes = n;
-    int fd = memfd_create("form", MFD_CLOEXEC);
-    ck_assert_int_eq(pwrite(fd, copy, (size_t)n, 0), n);
-    return fd;
-}
-
-START_TEST(compiles_and_hands_back_a_form_from_which_it_starts_again)
-{
-    struct wasm_host h;
-    struct wasm_answer a;
-    struct stat st;
-
-    start_with(&h, -1, &a);
-    ck_assert_uint_eq(a.reply.compiled, 1);
-    ck_assert_uint_eq(a.reply.from_disk, 0);
-    ck_assert_uint_eq(a.reply.stale, 0);
-    ck_assert_uint_gt(a.reply.compile_ns, 0);
-    ck_assert_int_eq(a.fds, 1);
-    ck_assert_int_eq(fstat(a.fd[0], &st), 0);
-    ck_assert_uint_eq((uint64_t)st.st_size, a.reply.compiled_bytes);
-    ck_assert_int_ne(fcntl(a.fd[0], F_GET_SEALS) & F_SEAL_WRITE, 0);
-    expect_works(&h, 0);
-    expect_ended(&h, 0);
-
-    struct wasm_answer b;
-    start_with(&h, a.fd[0], &b);
-    ck_assert_uint_eq(b.reply.from_disk, 1);
-    ck_assert_uint_eq(b.reply.compiled, 0);
-    ck_assert_uint_eq(b.reply.stale, 0);
-    ck_assert_uint_eq(b.reply.compile_ns, 0);
-    ck_assert_int_eq(b.fds, 0);
-    expect_works(&h, 0);
-    expect_ended(&h, 0);
-}
-END_TEST
-
-static void expect_stale(int form)
-{
-    struct wasm_host h;
-    struct wasm_answer a;
-
-    start_with(&h, form, &a);
-    ck_assert_uint_eq(a.reply.stale, 1);
-    ck_assert_uint_eq(a.reply.from_disk, 0);
-    ck_assert_uint_eq(a.reply.compiled, 1);
-    wasm_answer_close(&a);
-    expect_works(&h, 0);
-    expect_ended(&h, 0);
-}
-
-START_TEST(a_damaged_form_is_stale_wherever_the_damage_is)
-{
-    off_t bytes;
-    int form = compiled_form(&bytes);
-    off_t at = _i == 0 ? 0 : _i == 1 ? 9 : _i == 2 ? 33 : _i == 3 ? bytes / 2 : bytes - 1;
-    char byte;
-
-    ck_assert_int_eq(pread(form, &byte, 1, at), 1);
-    byte = (char)(byte ^ 0x10);
-    ck_assert_int_eq(pwrite(form, &byte, 1, at), 1);
-    expect_stale(form);
-}
-END_TEST
-
-START_TEST(a_form_of_another_length_is_stale)
-{
-    off_t bytes;
-    int form = compiled_form(&bytes);
-
-    bytes = _i == 0 ? 0 : _i == 1 ? 40 : _i == 2 ? bytes - 1 : bytes + 1;
-    ck_assert_int_eq(ftruncate(form, bytes), 0);
-    expect_stale(form);
-}
-END_TEST
-
-START_TEST(a_form_of_another_module_is_stale)
-{
-    struct wasm_host h;
-    struct wasm_answer a;
-    size_t count;
-    uint8_t *guest = wasm_host_read("tests/wasm/whole.wasm", &count);
-
-    wasm_host_open(&h, 1);
-    wasm_host_add(&h, 1, guest, count, &a);
-    ck_assert_msg(a.reply.status == HOST_REPLY_OK, "%s", a.reply.reason);
-    ck_assert_uint_eq(a.reply.compiled, 1);
-    int form = dup(a.fd[0]);
-    wasm_answer_close(&a);
-    expect_ended(&h, 0);
-    expect_stale(form);
-    free(guest);
-}
-END_TEST
-
-START_TEST(a_start_that_is_not_as_it_should_be_is_refused)
-{
-    struct wasm_host h;
-    struct wasm_answer a;
-    struct host_msg msg = {.type = HOST_MSG_START, .workers = 1, .version = HOST_VERSION + 1};
-
-    wasm_host_spawn(&h, 1);
-    int fds[3] = {h.lanes_fd, h.segment_fd, wasm_host_memfd("no module", 9)};
-    ck_assert(wasm_host_ask(&h, &msg, fds, 3, &a));
-    ck_assert_uint_eq(a.reply.status, HOST_REPLY_REFUSED);
-    ck_assert_str_ne(a.reply.reason, "");
-    msg.version = HOST_VERSION;
-    msg.memory_max = 1 << 20;
-    ck_assert(wasm_host_ask(&h, &msg, fds, 3, &a));
-    ck_assert_uint_eq(a.reply.status, HOST_REPLY_REFUSED);
-    ck_assert_str_ne(a.reply.reason, "");
-    expect_ended(&h, 0);
-}
-END_TEST
-
-START_TEST(a_module_before_the_start_ends_the_process)
-{
-    struct wasm_host h;
-    struct wasm_answer a;
-    struct host_msg msg = {.type = HOST_MSG_MODULE};
-
-    wasm_host_spawn(&h, 1);
-    ck_assert(!wasm_host_ask(&h, &msg, NULL, 0, &a));
-    expect_ended(&h, 70);
-}
-END_TEST
 
 /* ---- the process ---- */
 
@@ -231,7 +56,7 @@ START_TEST(it_is_inside_its_filters_after_the_start)
     ck_assert_int_eq(status_of(&h, "NoNewPrivs:"), 1);
     ck_assert_int_eq(status_of(&h, "Seccomp:"), 2);
     ck_assert_int_eq(status_of(&h, "Threads:"), 4);
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -247,7 +72,7 @@ START_TEST(it_closes_what_it_inherits)
     ck_assert_int_eq(poll(&p, 1, 5000), 1);
     ck_assert_int_ne(p.revents & POLLHUP, 0);
     close(ends[0]);
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -259,8 +84,8 @@ START_TEST(signals_of_the_group_leave_it_to_the_daemon)
     wasm_host_open(&h, 1);
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         ck_assert_int_eq(kill(h.pid, signals[i]), 0);
-    expect_works(&h, 0);
-    expect_ended(&h, 0);
+    wasm_host_expect_works(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -270,8 +95,8 @@ START_TEST(every_lane_has_a_partner)
 
     wasm_host_open(&h, 4);
     for (unsigned lane = 0; lane < 4; lane++)
-        expect_works(&h, lane);
-    expect_ended(&h, 0);
+        wasm_host_expect_works(&h, lane);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -292,7 +117,7 @@ START_TEST(a_full_lane_is_run_in_order)
     }
     for (int i = 0; i < COUNT; i++)
         ck_assert_int_eq(x[i], 50 * HOST_LANE_TASKS);
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -304,8 +129,8 @@ START_TEST(an_unknown_kind_of_task_is_an_answer)
     wasm_host_open(&h, 1);
     wasm_host_run(&h, &t);
     ck_assert_uint_eq(t.status, HOST_INTERNAL);
-    expect_works(&h, 0);
-    expect_ended(&h, 0);
+    wasm_host_expect_works(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -316,7 +141,7 @@ START_TEST(arenas_are_mapped_in_windows_that_live_and_that_come)
     struct wasm_host h;
 
     wasm_host_open(&h, 2);
-    expect_works(&h, 0); /* so that lane 0 has its window */
+    wasm_host_expect_works(&h, 0); /* so that lane 0 has its window */
     int32_t *a = (int32_t *)(void *)wasm_host_map(&h, ARENA, ARENA_BYTES);
     int32_t *b = (int32_t *)(void *)wasm_host_map(&h, ARENA + 4 * ARENA_BYTES, 4 * COUNT);
     for (int i = 0; i < COUNT; i++)
@@ -330,7 +155,7 @@ START_TEST(arenas_are_mapped_in_windows_that_live_and_that_come)
             ck_assert_int_eq(a[COUNT + i], 2 * i);
         memset(a + COUNT, 0, 4 * COUNT);
     }
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -348,12 +173,12 @@ START_TEST(what_is_unmapped_is_a_trap_and_the_next_task_runs)
     wasm_host_run(&h, &t);
     ck_assert_uint_eq(t.status, HOST_TRAP_MEMORY);
     ck_assert_msg(strstr(t.reason, " at 0x800000") != NULL, "%s", t.reason);
-    expect_works(&h, 0);
+    wasm_host_expect_works(&h, 0);
     wasm_host_map(&h, ARENA, ARENA_BYTES);
     t = good;
     wasm_host_run(&h, &t);
     ck_assert_uint_eq(t.status, HOST_OK);
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -393,13 +218,13 @@ START_TEST(mappings_that_cannot_be_are_refused)
     struct host_task t = add_task(ARENA, ARENA, ARENA);
     wasm_host_run(&h, &t);
     ck_assert_uint_eq(t.status, HOST_OK);
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
 /* ---- kernels ---- */
 
-/* The bits of the split class for a product whose operands, result and scratch lie in the segment. */
+/* Operands, result and scratch lie in the segment; the reference is the split class's. */
 START_TEST(a_matmul_has_the_bits_of_its_class)
 {
     enum { M = 37, N = 45, K = 61 };
@@ -434,7 +259,7 @@ START_TEST(a_matmul_has_the_bits_of_its_class)
     }
     kern_run(kern_table_ref(false), KERN_OP_matmul_f32, &args, NULL, NULL);
     ck_assert_mem_eq(c, expected, sizeof expected);
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -466,7 +291,7 @@ START_TEST(a_kernels_operand_may_not_cross_into_a_gap)
                                   ARENA + ARENA_BYTES - 4 * COUNT, WINDOW_END - 4 * COUNT);
     wasm_host_run(&h, &t);
     ck_assert_msg(t.status == HOST_OK, "%u %s", t.status, t.reason);
-    expect_ended(&h, 0);
+    wasm_host_expect_exit(&h, 0);
 }
 END_TEST
 
@@ -474,18 +299,7 @@ int main(void)
 {
     Suite *suite = suite_create("wasm_host");
 
-    TCase *t = tcase_create("start");
-    tcase_add_unchecked_fixture(t, wasm_host_warm, NULL);
-    tcase_add_test(t, compiles_and_hands_back_a_form_from_which_it_starts_again);
-    tcase_add_loop_test(t, a_damaged_form_is_stale_wherever_the_damage_is, 0, 5);
-    tcase_add_loop_test(t, a_form_of_another_length_is_stale, 0, 4);
-    tcase_add_test(t, a_form_of_another_module_is_stale);
-    tcase_add_test(t, a_start_that_is_not_as_it_should_be_is_refused);
-    tcase_add_test(t, a_module_before_the_start_ends_the_process);
-    tcase_set_timeout(t, 60);
-    suite_add_tcase(suite, t);
-
-    t = tcase_create("process");
+    TCase *t = tcase_create("process");
     tcase_add_unchecked_fixture(t, wasm_host_warm, NULL);
     tcase_add_test(t, it_is_inside_its_filters_after_the_start);
     tcase_add_test(t, it_closes_what_it_inherits);

@@ -1,5 +1,5 @@
-/* The daemon's ops as modules import them: right results, and everything that a module may get wrong
- * in what it hands over. With tests/wasm/guest.c. */
+/* The daemon's ops as modules import them: right results, and everything that a module may get
+ * wrong in what it hands over. With tests/wasm/guest.c. */
 #include "config.h"
 
 #include "suite.h"
@@ -7,7 +7,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "wasm_host.h"
@@ -39,8 +38,7 @@ static void bed_open(struct bed *b)
 static void bed_close(struct bed *b)
 {
     wasm_answer_close(&b->added);
-    int status = wasm_host_close(&b->h);
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%#x", (unsigned)status);
+    wasm_host_expect_exit(&b->h, 0);
 }
 
 static struct host_call *prepare(struct bed *b, const char *name, unsigned params,
@@ -66,8 +64,8 @@ static void expect(struct bed *b, enum host_status status, const char *word)
 
 static struct host_array array(uint32_t at, enum kern_type type, uint32_t n)
 {
-    return (struct host_array){
-        .at = at, .type = type, .rank = 1, .dim = {n}, .bytes = n * (uint32_t)kern_type_bytes(type)};
+    uint32_t bytes = n * (uint32_t)kern_type_bytes(type);
+    return (struct host_array){.at = at, .type = type, .rank = 1, .dim = {n}, .bytes = bytes};
 }
 
 /* ---- elements ---- */

@@ -25,12 +25,17 @@ tests/wasm/whole.wasm: tests/wasm/whole.c
 		--max-memory=4294967296 -o $@ $@.o && rm -f $@.o
 
 check_PROGRAMS += \
+	tests/test_wasm_start \
 	tests/test_wasm_host \
 	tests/test_wasm_guest \
 	tests/test_wasm_op
 tests_test_wasm_host_SOURCES = tests/test_wasm_host.c tests/wasm_host.c tests/wasm_host.h
 tests_test_wasm_host_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_wasm_host_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
+
+tests_test_wasm_start_SOURCES = tests/test_wasm_start.c tests/wasm_host.c tests/wasm_host.h
+tests_test_wasm_start_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_wasm_start_LDADD = $(KERN_LIBS) $(CHECK_LIBS)
 
 tests_test_wasm_guest_SOURCES = tests/test_wasm_guest.c tests/wasm_host.c tests/wasm_host.h
 tests_test_wasm_guest_CPPFLAGS = $(TEST_CPPFLAGS)

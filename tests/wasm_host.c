@@ -316,3 +316,34 @@ void wasm_host_run(struct wasm_host *h, struct host_task *task)
     wasm_host_push(h, 0, task);
     ck_assert(wasm_host_await(h, 0, task));
 }
+
+void wasm_host_expect_exit(struct wasm_host *h, int code)
+{
+    int status = wasm_host_close(h);
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == code, "%#x", (unsigned)status);
+}
+
+void wasm_host_expect_works(struct wasm_host *h, unsigned lane)
+{
+    enum { COUNT = 100 };
+    int32_t *x = (int32_t *)(void *)h->segment;
+    struct host_task t = {.kind = HOST_TASK_KERNEL};
+
+    t.u.kernel = (struct host_kernel){.op = KERN_OP_add_i32,
+                                      .isa = KERN_ISA_WASM128,
+                                      .in = {WINDOW_SEGMENT, WINDOW_SEGMENT + 4 * COUNT},
+                                      .out = WINDOW_SEGMENT + 8 * COUNT,
+                                      .end = COUNT,
+                                      .n = COUNT};
+    for (int i = 0; i < COUNT; i++) {
+        x[i] = i;
+        x[COUNT + i] = 1000 * i;
+        x[2 * COUNT + i] = -1;
+    }
+    wasm_host_push(h, lane, &t);
+    ck_assert(wasm_host_await(h, lane, &t));
+    ck_assert_msg(t.status == HOST_OK, "%u %s", t.status, t.reason);
+    ck_assert_uint_eq(t.copied, 0);
+    for (int i = 0; i < COUNT; i++)
+        ck_assert_int_eq(x[2 * COUNT + i], 1001 * i);
+}

@@ -37,8 +37,8 @@ void wasm_host_spawn(struct wasm_host *h, unsigned workers);
  * descriptors are the caller's. */
 void wasm_host_start(struct wasm_host *h, int compiled, struct wasm_answer *a);
 
-/* Compiles the kernels' module once for all that follows: for an unchecked fixture, before the tests
- * have processes of their own. */
+/* Compiles the kernels' module once for all that follows: for an unchecked fixture, before the
+ * tests have processes of their own. */
 void wasm_host_warm(void);
 
 /* Returns borrowed: the compiled form that it made. */
@@ -49,6 +49,12 @@ void wasm_host_open(struct wasm_host *h, unsigned workers);
 
 /* Closes the socket and waits. Returns the exit status as waitpid() has it. */
 int wasm_host_close(struct wasm_host *h);
+
+/* Closes, and the process exits with that code. */
+void wasm_host_expect_exit(struct wasm_host *h, int code);
+
+/* An addition in the segment by that lane comes out right. */
+void wasm_host_expect_works(struct wasm_host *h, unsigned lane);
 
 /* Sends any message. Returns false if the process is gone. */
 bool wasm_host_ask(struct wasm_host *h, const struct host_msg *msg, const int *fds, unsigned count,

@@ -155,7 +155,8 @@ SIMDD_FUNCTION(spin)
 /* add_f32 with the given pointers and count, and nothing checked here. */
 SIMDD_FUNCTION(raw_add)
 {
-    struct simdd_op op = {.in = {(void *)(uintptr_t)number(call, 0), (void *)(uintptr_t)number(call, 1)},
+    struct simdd_op op = {.in = {(void *)(uintptr_t)number(call, 0),
+                                 (void *)(uintptr_t)number(call, 1)},
                           .out = (void *)(uintptr_t)number(call, 2),
                           .n = number(call, 3)};
     return simdd_import_add_f32(&op);

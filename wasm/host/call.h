@@ -1,5 +1,5 @@
-/* One task in a module: a range of a kernel, or a function of a user's module. Sets the task's status,
- * value, result and reason. Thread: the partner's. */
+/* One task in a module: a range of a kernel, or a function of a user's module. Sets the task's
+ * status, value, result and reason. Thread: the partner's. */
 #ifndef WASM_HOST_CALL_H
 #define WASM_HOST_CALL_H
 

@@ -1,8 +1,8 @@
-/* The compiled form of a module, as it is kept on disk: a header that says what it was made from and
- * by whom, and the engine's own format behind it.
+/* The compiled form of a module, as it is kept on disk: a header that says what it was made from
+ * and by whom, and the engine's own format behind it.
  *
- * The digests find damage and age. They are no protection from somebody who can write the file: code
- * in it is run as it stands, so it must come from a place that only the daemon writes to.
+ * The digests find damage and age. They are no protection from somebody who can write the file:
+ * code in it is run as it stands, so it must come from a place that only the daemon writes to.
  */
 #ifndef WASM_HOST_COMPILED_H
 #define WASM_HOST_COMPILED_H
@@ -22,8 +22,8 @@ struct digest digest_of(const void *bytes, size_t count);
 /**
  * Loads the compiled form of the module with that digest from what `fd` names.
  * out     owned on success
- * Returns 0; -ESTALE if it is damaged, made from another module, by another version of the engine, or
- * for a CPU with more than this one; -EIO.
+ * Returns 0; -ESTALE if it is damaged, made from another module, by another version of the engine,
+ * or for a CPU with more than this one; -EIO.
  */
 int compiled_load(wasmtime_module_t **out, wasm_engine_t *engine, int fd, struct digest digest);
 

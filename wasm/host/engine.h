@@ -6,8 +6,8 @@
 
 /**
  * An engine in which 32-bit memories need no checks in compiled code.
- * creator  makes the memories; it must leave ENGINE_RESERVATION + ENGINE_GUARD bytes from a memory's
- *          start without other use, whose parts outside the memory have no access. Copied.
+ * creator  makes the memories; it must leave ENGINE_RESERVATION + ENGINE_GUARD bytes from where a
+ *          memory starts without other use, with no access outside the memory. Copied.
  * Returns owned, or NULL: no memory, or a CPU that the compiler does not know.
  */
 wasm_engine_t *engine_new(wasmtime_memory_creator_t *creator);

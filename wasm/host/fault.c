@@ -1,10 +1,10 @@
 /* Faults outside modules' own code.
  *
- * Two kinds are a guest's doing. One of the daemon's ops runs on memory that is taken away meanwhile:
- * the op holds nothing, so it is left where it stands. Or a module whose memory is the whole window
- * copies or fills across a gap: then the engine is in the middle of its own code and cannot be left,
- * so the task is answered and the process ends; the daemon starts another.
- * All else is a bug.
+ * Two kinds are a guest's doing. One of the daemon's ops runs on memory that is taken away
+ * meanwhile: the op holds nothing, so it is left where it stands. Or a module whose memory is the
+ * whole window copies or fills across a gap: then the engine is in the middle of its own code and
+ * cannot be left, so the task is answered and the process ends; the daemon starts another. All else
+ * is a bug.
  *
  * Everything here is safe in a signal handler.
  */

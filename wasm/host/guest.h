@@ -1,5 +1,5 @@
-/* What crosses between the host and a user's module: wasm/guest/simdd.h with the guest's pointers as
- * the numbers that they are. Version 1. */
+/* What crosses between the host and a user's module: wasm/guest/simdd.h with the guest's pointers
+ * as the numbers that they are. Version 1. */
 #ifndef WASM_HOST_GUEST_H
 #define WASM_HOST_GUEST_H
 

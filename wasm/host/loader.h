@@ -7,8 +7,8 @@
 #include "message.h"
 
 /**
- * Loads the module that `file` names, from its compiled form if `compiled` names a good one (-1: there
- * is none), else by compiling it.
+ * Loads the module that `file` names, from its compiled form if `compiled` names a good one (-1:
+ * there is none), else by compiling it.
  * a  compile_ns, from_disk and stale are set; if it was compiled, the compiled form to keep comes
  *    beside it. If it cannot be loaded, status and reason are set.
  * Returns owned, or NULL.

@@ -1,8 +1,8 @@
 # The process that runs WebAssembly.
 #
-# It is built without the sanitizers, also where everything else has them: their runtimes want system
-# calls and mappings that its filters refuse, and the engine's handlers and stacks are not theirs.
-# So it takes kernels of its own there.
+# It is built without the sanitizers, also where everything else has them: their runtimes want
+# system calls and mappings that its filters refuse, and the engine's handlers and stacks are not
+# theirs. So it takes kernels of its own there.
 
 EXTRA_DIST += wasm/host/task.h
 

@@ -1,7 +1,7 @@
 /* simdd-wasm: runs one user's WebAssembly for the daemon.
  *
- * It is started by the daemon alone, with one end of a socket pair at HOST_FD, and ends when that is
- * closed. This thread answers messages; tasks come to the partners through memory. See task.h.
+ * It is started by the daemon alone, with one end of a socket pair at HOST_FD, and ends when that
+ * is closed. This thread answers messages; tasks come to the partners through memory. See task.h.
  */
 #include "config.h"
 
@@ -75,8 +75,8 @@ static int map_lanes(struct host_lane **out, int fd, uint32_t workers)
     return 0;
 }
 
-/* Threads and filters. Files are given up before the threads are there, since a thread keeps what its
- * starter had; system calls after, since then none can be started. */
+/* Threads and filters. Files are given up before the threads are there, since a thread keeps what
+ * its starter had; system calls after, since then none can be started. */
 static int settle(struct host *h, struct host_lane *lanes, uint32_t workers)
 {
     uint64_t data_bytes = OWN_BYTES + INSTANCES_ROOM * workers * h->house.memory_max;

@@ -24,7 +24,8 @@ struct module {
 };
 
 /**
- * Whether a user's module is what wasm/guest/simdd.h says: what it imports, exports and starts with.
+ * Whether a user's module is what wasm/guest/simdd.h says: what it imports, exports and starts
+ * with.
  * functions  owned on success: `*count` of them, names rising; NULL if it has none
  * Returns 0; -EINVAL with the reason that names what is wrong; -ENOMEM.
  */

@@ -1,7 +1,7 @@
 /* What may be a module: wasm/guest/simdd.h, looked at from the other side.
  *
- * The engine has found it valid by now; here is what the ABI asks beyond that. Whatever is refused is
- * named, since the reason is all that its author will see.
+ * The engine has found it valid by now; here is what the ABI asks beyond that. Whatever is refused
+ * is named, since the reason is all that its author will see.
  */
 #include "config.h"
 
@@ -66,7 +66,8 @@ static bool is_function(const wasm_externtype_t *type, size_t params, size_t res
 
 static int check_import(const wasm_importtype_t *import, char *reason)
 {
-    const wasm_name_t *module = wasm_importtype_module(import), *name = wasm_importtype_name(import);
+    const wasm_name_t *module = wasm_importtype_module(import);
+    const wasm_name_t *name = wasm_importtype_name(import);
 
     if (!is(module, "simdd") || kern_op_find(name->data, name->size) == KERN_OP_NONE) {
         reason_format(reason, "imports %.*s.%.*s: only simdd.<op> may be imported", shown(module),

@@ -3,7 +3,8 @@
  * They run natively on the calling thread, on the guest's own window, at the machine's full width.
  * What says where operands lie is copied out of the window and checked first: another thread may
  * write there, and the daemon may take an arena away at any time. If that happens while an op runs,
- * the fault leads back here (kernels hold nothing), and the guest is stopped as by a trap of its own.
+ * the fault leads back here (kernels hold nothing), and the guest is stopped as by a trap of its
+ * own.
  */
 #include "config.h"
 

@@ -17,8 +17,8 @@ struct op_operands {
 };
 
 /**
- * Whether `op` may be run with what `g` says: shapes, sizes, and that every operand lies in memory of
- * the window, aligned, and the result beside the operands. A hash's offsets are not read here.
+ * Whether `op` may be run with what `g` says: shapes, sizes, and that every operand lies in memory
+ * of the window, aligned, and the result beside the operands. A hash's offsets are not read here.
  * g  the host's own copy: what is in the window may change at any time
  * Returns 0, or -EINVAL with a reason without the op's name.
  */

@@ -1,8 +1,9 @@
 /* Partners: the threads that run tasks.
  *
- * A lane has one producer and one consumer, each with its own counter. The one that finds nothing to
- * do says so in its *_sleeps and looks once more; the one that moves a counter looks at the other's
- * *_sleeps afterwards. Both do the two steps sequentially consistent, so one of them sees the other.
+ * A lane has one producer and one consumer, each with its own counter. The one that finds nothing
+ * to do says so in its *_sleeps and looks once more; the one that moves a counter looks at the
+ * other's *_sleeps afterwards. Both do the two steps sequentially consistent, so one of them sees
+ * the other.
  *
  * Looking before sleeping saves the wake-up, some 20 us, while tasks follow each other. How long it
  * pays is learnt: a look that found something doubles the time, one in vain halves it.
@@ -123,8 +124,9 @@ static void await(struct partner *p)
 
     if (has_task(p) || look(p))
         return;
-    /* seq_cst, then a seq_cst load: not swapped, so that of the worker's move of pushed and our going
-     * to sleep one is seen by the other. Pairs with the worker's exchange of partner_sleeps. */
+    /* seq_cst, then a seq_cst load: not swapped, so that of the worker's move of pushed and our
+     * going to sleep one is seen by the other. Pairs with the worker's exchange of
+     * partner_sleeps. */
     atomic_store_explicit(&lane->partner_sleeps, 1, memory_order_seq_cst);
     if (atomic_load_explicit(&lane->pushed, memory_order_seq_cst) == p->done)
         futex_wait(&lane->pushed, p->done);

@@ -1,8 +1,8 @@
 /* What the process gives up, before it touches a module.
  *
- * A guest is held by the engine. All of this is for the day when that has a hole: who gets out of the
- * engine finds a process that can compute, answer its daemon, and do nothing else. It cannot open,
- * connect, start, look at or signal anything.
+ * A guest is held by the engine. All of this is for the day when that has a hole: who gets out of
+ * the engine finds a process that can compute, answer its daemon, and do nothing else. It cannot
+ * open, connect, start, look at or signal anything.
  */
 #include "config.h"
 
@@ -98,7 +98,7 @@ int sandbox_files(void)
 
     int rules = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
     if (rules < 0)
-        /* EPERM: a container's filter that does not know it. The filter below opens no files either. */
+        /* EPERM: a container's filter that does not know it. Ours opens no files either. */
         return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -errno;
     int err = syscall(SYS_landlock_restrict_self, rules, 0) == 0 ? 0 : -errno;
     close(rules);

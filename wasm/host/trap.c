@@ -63,8 +63,8 @@ static void place_of(char *out, size_t out_bytes, const wasm_trap_t *trap)
     wasm_frame_vec_delete(&frames);
 }
 
-/* A stack in memory ends at address 0, as the kit has modules linked; what is below wraps to the end
- * of the window, which is never mapped. */
+/* A stack in memory ends at address 0, as the kit has modules linked; what is below wraps to the
+ * end of the window, which is never mapped. */
 static bool is_below_zero(const char *hex)
 {
     return strtoull(hex, NULL, 16) >= WINDOW_END;

@@ -12,7 +12,8 @@ WASMTIME_LIB = $(WASMTIME)/lib/libwasmtime.a
 WASMTIME_CPPFLAGS = -isystem $(WASMTIME)/include
 
 if WASM
-# The trial from the tarball takes this build's engine: another one would take minutes and a network.
+# The trial from the tarball takes this build's engine: another one would take minutes and a
+# network.
 AM_DISTCHECK_CONFIGURE_FLAGS = --with-wasmtime='$(WASMTIME)'
 endif
 
