@@ -27,6 +27,7 @@ include bench/core.mk
 include bench/memory.mk
 include bench/kernels.mk
 include bench/daemon.mk
+include bench/wasm.mk
 
 # The folder is called so too.
 .PHONY: bench

@@ -28,13 +28,13 @@ EXTRA_DIST += tests/test_kernels_module.c
 KERNELS_WASM_CPPFLAGS = -DKERNELS_WASM='"$(abs_top_builddir)/wasm/kernels.wasm"'
 
 # The same cases in the engine. Not with sanitizers: its handlers and stacks are not theirs.
-if WASM
-if !SANITIZED
 WASM_ENGINE_SOURCES = \
 	tests/wasm_engine.c \
 	tests/wasm_engine.h \
 	wasm/host/engine.c \
 	wasm/host/engine.h
+if WASM
+if !SANITIZED
 check_PROGRAMS += tests/test_kernels_wasm
 tests_test_kernels_wasm_SOURCES = \
 	$(KERNELS_TEST_SOURCES) \

@@ -98,8 +98,8 @@ static uint32_t window_at(const void *p)
     return (uint32_t)at;
 }
 
-static void task_set(struct host_kernel *task, enum kern_op op, enum kern_isa isa,
-                     const struct kern_args *args, const struct kern_part *part)
+void wasm_engine_task(struct host_kernel *task, enum kern_op op, enum kern_isa isa,
+                      const struct kern_args *args, const struct kern_part *part)
 {
     *task = (struct host_kernel){.op = op,
                                  .isa = isa,
@@ -138,7 +138,7 @@ static void call(enum kern_op op, enum kern_isa isa, const struct kern_args *arg
     wasm_trap_t *trap = NULL;
     struct host_kernel task;
 
-    task_set(&task, op, isa, args, part);
+    wasm_engine_task(&task, op, isa, args, part);
     memcpy(own.window + WINDOW_CALL, &task, sizeof task);
     wasmtime_error_t *error =
         wasmtime_func_call_unchecked(own.context, &own.kern, &value, 1, &trap);

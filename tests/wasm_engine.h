@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "kernels/kern.h"
+#include "wasm/host/task.h"
 
 /* Loads the module in `path`. Ends the program, with the reason, if that cannot be. */
 void wasm_engine_open(const char *path);
@@ -19,6 +20,10 @@ void wasm_engine_close(void);
  * where the CPU has no fused multiply-add. A kernel that traps says so on stdout and raises
  * SIGSEGV. */
 const struct kern_table *wasm_engine_table(enum kern_isa isa);
+
+/* Describes one call of a kernel, whose operands lie in the window, as the module takes it. */
+void wasm_engine_task(struct host_kernel *task, enum kern_op op, enum kern_isa isa,
+                      const struct kern_args *args, const struct kern_part *part);
 
 /* The window's part for operands. Nothing of it is mapped yet. */
 uint8_t *wasm_engine_operands(size_t *bytes);
