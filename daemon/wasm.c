@@ -133,7 +133,7 @@ int wasm_compiled_open(struct wasm_user *u, struct module_digest digest, bool ke
     return module_compiled_open(w->cfg.store, compiled_uid(u, kernels), digest, w->key);
 }
 
-void wasm_compiled(struct wasm_user *u, struct wasm_reply *reply, struct module_digest digest,
+bool wasm_compiled(struct wasm_user *u, struct wasm_reply *reply, struct module_digest digest,
                    bool kernels)
 {
     struct wasm *w = u->wasm;
@@ -141,16 +141,58 @@ void wasm_compiled(struct wasm_user *u, struct wasm_reply *reply, struct module_
     atomic_fetch_add_explicit(&w->stale_total, reply->head.stale != 0, memory_order_relaxed);
     if (reply->head.from_disk != 0) {
         atomic_fetch_add_explicit(&w->from_disk_total, 1, memory_order_relaxed);
-        return;
+        return false;
     }
     atomic_fetch_add_explicit(&w->compiled_total, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&w->compile_ns_total, reply->head.compile_ns, memory_order_relaxed);
     if (reply->head.compiled == 0 || reply->fds[0] < 0 || w->cfg.store == NULL)
-        return;
+        return false;
     int err = module_compiled_keep(w->cfg.store, compiled_uid(u, kernels), digest, w->key,
                                    reply->fds[0], (size_t)reply->head.compiled_bytes);
     if (err < 0)
         log_warn("cannot keep a compiled module", "reason=%s", log_text(strerror(-err)).text);
+    return err == 0;
+}
+
+/* Starts one that has looked at nothing yet. Somebody may kill it while it starts, too. */
+static int process_try(struct wasm_user *u, const struct wasm_limits *limits,
+                       struct wasm_process **out, struct wasm_reply *reply)
+{
+    struct wasm *w = u->wasm;
+    const struct wasm_process_config cfg = {.path = w->host_path,
+                                            .workers = w->cfg.workers,
+                                            .spin_ns = w->cfg.spin_ns,
+                                            .memory_max = limits->memory_max,
+                                            .timeout_ns = (uint64_t)START_TIMEOUT_MS * 1000000};
+    const int compiled_fd = wasm_compiled_open(u, w->kernels_digest, true);
+    int err = -EPROTO;
+    for (unsigned tries = 0; err == -EPROTO && tries < START_TRIES; tries++) {
+        err = wasm_process_start(out, reply, &cfg, w->kernels_fd, compiled_fd,
+                                 segment_fd(u->segment), segment_bytes(u->segment));
+        /* relaxed, here and below: totals */
+        atomic_fetch_add_explicit(&w->crashes_total, err == -EPROTO, memory_order_relaxed);
+    }
+    if (compiled_fd >= 0)
+        close(compiled_fd);
+    return err;
+}
+
+/* A process that had to compile the kernels holds 4 MB that the compiler left; one that finds them
+ * on disk, a fifth of that. So it is started once more, if they could be kept. */
+static int process_start(struct wasm_user *u, const struct wasm_limits *limits,
+                         struct wasm_process **out, struct wasm_reply *reply)
+{
+    bool kept = true;
+    int err = 0;
+    for (unsigned starts = 0; err == 0 && kept && starts < 2; starts++) {
+        if (starts > 0)
+            wasm_process_put(*out);
+        err = process_try(u, limits, out, reply);
+        kept = err == 0 && wasm_compiled(u, reply, u->wasm->kernels_digest, true);
+        if (err == 0)
+            wasm_reply_close(reply);
+    }
+    return err;
 }
 
 /* One reference. Thread: any. */
@@ -167,36 +209,18 @@ static enum wire_status session_start(struct wasm_user *u, struct wasm_session *
     }
     struct wasm_session *s = calloc(1, sizeof(*s));
     uint32_t *lanes = calloc(w->cfg.workers, sizeof(*lanes));
-    const int compiled_fd = wasm_compiled_open(u, w->kernels_digest, true);
-    const struct wasm_process_config cfg = {.path = w->host_path,
-                                            .workers = w->cfg.workers,
-                                            .spin_ns = w->cfg.spin_ns,
-                                            .memory_max = limits.memory_max,
-                                            .timeout_ns = (uint64_t)START_TIMEOUT_MS * 1000000};
     struct wasm_reply reply = {.fds = {-1, -1}};
-    int err = s == NULL || lanes == NULL ? -ENOMEM : 0;
-    if (err == 0)
-        err = -EPROTO;
-    /* Somebody may kill it while it starts, too. */
-    for (unsigned tries = 0; err == -EPROTO && tries < START_TRIES; tries++) {
-        err = wasm_process_start(&s->process, &reply, &cfg, w->kernels_fd, compiled_fd,
-                                 segment_fd(u->segment), segment_bytes(u->segment));
-        atomic_fetch_add_explicit(&w->crashes_total, err == -EPROTO, memory_order_relaxed);
-    }
-    if (compiled_fd >= 0)
-        close(compiled_fd);
+    int err = s == NULL || lanes == NULL ? -ENOMEM : process_start(u, &limits, &s->process, &reply);
     if (err < 0) {
+        const char *why = err == -ECANCELED ? reply.head.reason : strerror(-err);
         atomic_fetch_sub_explicit(&w->processes, 1, memory_order_relaxed);
         free(s);
         free(lanes);
-        (void)snprintf(reason, HOST_REASON_BYTES, "simdd-wasm cannot start: %.200s",
-                       err == -ECANCELED ? reply.head.reason : strerror(-err));
+        (void)snprintf(reason, HOST_REASON_BYTES, "simdd-wasm cannot start: %.200s", why);
         log_err("simdd-wasm cannot start", "uid=%u reason=%s", (unsigned)u->uid,
-                log_text(err == -ECANCELED ? reply.head.reason : strerror(-err)).text);
+                log_text(why).text);
         return WIRE_NO_BACKEND;
     }
-    wasm_compiled(u, &reply, w->kernels_digest, true);
-    wasm_reply_close(&reply);
     s->user = u;
     s->lanes = lanes;
     s->refs = 1;

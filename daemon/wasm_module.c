@@ -79,7 +79,7 @@ static enum wire_status module_ask(struct wasm_session *s, uint32_t number, int 
         status = reply.head.status == HOST_REPLY_REFUSED ? WIRE_MODULE_REFUSED
                                                          : WIRE_OUT_OF_MEMORY;
     } else {
-        wasm_compiled(s->user, &reply, digest, false);
+        (void)wasm_compiled(s->user, &reply, digest, false);
         *count = reply.head.value;
         status = functions_read(reply.head.compiled != 0 ? reply.fds[1] : reply.fds[0], *count,
                                 functions, reason);

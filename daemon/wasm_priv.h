@@ -91,8 +91,8 @@ struct wasm {
 int wasm_ask(struct wasm_session *s, struct wasm_reply *reply, const struct host_msg *msg,
              const int *fds, size_t count, uint64_t timeout_ns);
 
-/* Counts a compilation, or its absence; keeps the compiled form that came along. */
-void wasm_compiled(struct wasm_user *u, struct wasm_reply *reply, struct module_digest digest,
+/* Counts a compilation, or its absence; keeps the compiled form that came along. True if it did. */
+bool wasm_compiled(struct wasm_user *u, struct wasm_reply *reply, struct module_digest digest,
                    bool kernels);
 
 /* A descriptor of a compiled form that is on disk, or -1. */

@@ -119,7 +119,8 @@ void modules_send_add(int fd, uint64_t id, const char *name, const void *file, s
     uint8_t *payload = calloc(1, total);
     ck_assert_ptr_nonnull(payload);
     memcpy(payload, name, name_bytes);
-    memcpy(payload + padded, file, bytes);
+    if (bytes > 0)
+        memcpy(payload + padded, file, bytes);
     h.arg[0] = (uint32_t)name_bytes;
     h.arg[1] = for_all ? WIRE_MODULE_ALL : WIRE_MODULE_OWN;
     h.arg[2] = (uint32_t)bytes;

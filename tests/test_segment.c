@@ -115,7 +115,7 @@ END_TEST
 START_TEST(what_lies_outside_is_not_held)
 {
     char *block = segment_take(segment, 64);
-    char other;
+    char other = 0;
     ck_assert(!segment_holds(segment, &other, 1));
     ck_assert(!segment_holds(segment, block, BYTES + 1));
     ck_assert(!segment_holds(segment, NULL, 0));
