@@ -2,8 +2,8 @@
  *
  * batch_add() puts a job into the open batch of its kind. A batch leaves when it is full by count
  * or bytes; otherwise the caller closes it, when its oldest job is old enough or when nothing more
- * is to be read and a worker is free. One failing job fails alone: each has its own status. Thread: the loop;
- * while a worker runs a batch it belongs to that worker.
+ * is to be read and a worker is free. One failing job fails alone: each has its own status. Thread:
+ * the loop; while a worker runs a batch it belongs to that worker.
  */
 #ifndef DAEMON_BATCH_H
 #define DAEMON_BATCH_H
@@ -46,7 +46,7 @@ struct batch_limits {
     uint64_t max_delay_ns;
 };
 
-/* Full by count or by bytes, too old, nothing more to read, or a job too large to wait for company. */
+/* Full by count or by bytes, too old, nothing more to read, or a job too large to wait. */
 enum batch_cause {
     BATCH_FULL_JOBS,
     BATCH_FULL_BYTES,

@@ -1,4 +1,4 @@
-/* Reference counts over blocks of the pool or of a segment; a block's size is known from `bytes`. */
+/* Reference counts over blocks of the pool or of a segment; `bytes` tells the size of a block. */
 #include "config.h"
 
 #include "buf.h"

@@ -1,4 +1,4 @@
-/* S3-FIFO; see cache_evict.h. Queues are doubly linked, since an entry may be replaced at any time. */
+/* S3-FIFO; see cache_evict.h. Queues are doubly linked, since any entry may be replaced. */
 #include "config.h"
 
 #include "cache_evict.h"

@@ -2,9 +2,9 @@
  *
  * A connection reads while its answers are taken and its jobs end; otherwise it is stalled until
  * half of the excess is gone, so a client that never reads holds bounded memory. What waits counts
- * against its client's quota, and where that is used up a connection may have but little waiting; so
- * a client gains nothing by never reading on thousands of connections. Answers that
- * gather during a pass of the loop leave at its end, one sendmsg per connection.
+ * against its client's quota, and where that is used up a connection may have but little waiting;
+ * so a client gains nothing by never reading on thousands of connections. Answers that gather
+ * during a pass of the loop leave at its end, one sendmsg per connection.
  */
 #include "config.h"
 

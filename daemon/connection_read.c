@@ -2,11 +2,11 @@
  *
  * All connections read into one chunk that the set owns. Small frames are worked on where they
  * lie: their jobs hold a reference to the chunk, and the next read goes behind them. So a small
- * job costs no copy and an idle connection no buffer. Connections that have sent wasm jobs read into
- * their user's segment instead, for the same reason; whoever can write there is that user, so what
- * is read of a frame is copied once before it is believed. What is left over, an incomplete frame or
- * line, is kept with its connection until more comes. A large payload is received straight into
- * the job's own memory, together with what follows it, in one call.
+ * job costs no copy and an idle connection no buffer. Connections that have sent wasm jobs read
+ * into their user's segment instead, for the same reason; whoever can write there is that user, so
+ * what is read of a frame is copied once before it is believed. What is left over, an incomplete
+ * frame or line, is kept with its connection until more comes. A large payload is received straight
+ * into the job's own memory, together with what follows it, in one call.
  */
 #include "config.h"
 

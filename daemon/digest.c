@@ -77,7 +77,8 @@ struct cache_key digest_job(const struct digest *d, uid_t uid, const struct job 
     uint64_t words[16];
     size_t count = params_words(words, job);
     words[count++] = uid;
-    words[count++] = (uint64_t)job->op | (uint64_t)job->backend << 8 | (uint64_t)job->in_count << 16;
+    words[count++] =
+        (uint64_t)job->op | (uint64_t)job->backend << 8 | (uint64_t)job->in_count << 16;
 
     XXH3_state_t state;
     XXH3_INITSTATE(&state);

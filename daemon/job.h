@@ -87,9 +87,9 @@ void job_set_call(struct job *job, struct call *call, const struct wire_request 
 void job_set_inline(struct job *job, struct buf *buf, const uint8_t *payload);
 
 /**
- * Checks a hash job's offsets: rising, none beyond the bytes. Offsets in memory that others may still
- * write to are copied to offsets_buf first, unless a guest uses them.
- * Returns WIRE_OK, BAD_OFFSETS, or OVERLOADED when memory for the copy is refused.
+ * Checks a hash job's offsets: rising, none beyond the bytes. Offsets in memory that others may
+ * still write to are copied to offsets_buf first, unless a guest uses them. Returns WIRE_OK,
+ * BAD_OFFSETS, or OVERLOADED when memory for the copy is refused.
  */
 enum wire_status job_check_offsets(struct pool_local *l, struct job *job);
 

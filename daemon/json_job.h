@@ -23,10 +23,10 @@ struct json_request {
 
 /**
  * Parses one line, without its newline.
- * On success the caller owns payload, call and id_text. On failure *field (at most 64 bytes, terminated)
- * names the member at fault, or the byte where the JSON broke, or is empty; id_text is set when
- * the line got as far as an id.
- * Returns WIRE_OK, or BAD_JSON, BAD_FIELD, BAD_VALUE, BAD_OP, BAD_SHAPE, TOO_BIG, ...
+ * On success the caller owns payload, call and id_text. On failure *field (at most 64 bytes,
+ * terminated) names the member at fault, or the byte where the JSON broke, or is empty; id_text is
+ * set when the line got as far as an id. Returns WIRE_OK, or BAD_JSON, BAD_FIELD, BAD_VALUE,
+ * BAD_OP, BAD_SHAPE, TOO_BIG, ...
  */
 enum wire_status json_job_parse(struct json_request *out, char field[static 64], const char *line,
                                 size_t line_bytes, size_t job_max_bytes, struct pool_local *l);

@@ -57,8 +57,8 @@ enum wire_status json_parse_describe(struct json_parse *p);
 /* The operands, each padded with zeros, to dst: out->shape.inline_bytes, as a frame has them. */
 enum wire_status json_parse_fill(struct json_parse *p, uint8_t *dst);
 
-/* One operand that is no hash's: `bytes` of it and its padding. Returns where the next one begins in
- * *dst. */
+/* One operand that is no hash's: `bytes` of it and its padding. Returns where the next one begins
+ * in *dst. */
 enum wire_status json_parse_fill_operand(struct json_parse *p, unsigned i, uint8_t **dst,
                                          size_t bytes);
 

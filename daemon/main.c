@@ -116,9 +116,9 @@ static bool parse_arguments(struct arguments *a)
 #define PR_MDWE_NO_INHERIT        2UL
 #endif
 
-/* No page of ours becomes executable from here on: no code is ever generated here. simdd-wasm, which
- * does so, must not inherit that, and kernels before 6.6 know no other way; there it is left. Only as
- * systemd's service: valgrind makes code in our place. */
+/* No page of ours becomes executable from here on: no code is ever generated here. simdd-wasm,
+ * which does so, must not inherit that, and kernels before 6.6 know no other way; there it is left.
+ * Only as systemd's service: valgrind makes code in our place. */
 static void refuse_new_code(void)
 {
     if (getenv("INVOCATION_ID") != NULL)

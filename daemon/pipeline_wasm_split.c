@@ -188,7 +188,8 @@ static void run_kernel_ranges(struct wasm_split *split, struct sched_worker *w)
 
 static void array_to_host(struct host_array *to, const struct call_array *a, uint32_t at)
 {
-    *to = (struct host_array){.at = at, .type = a->type, .rank = a->rank, .bytes = (uint32_t)a->bytes};
+    *to = (struct host_array){
+        .at = at, .type = a->type, .rank = a->rank, .bytes = (uint32_t)a->bytes};
     for (unsigned i = 0; i < 4; i++)
         to->dim[i] = i < a->rank ? a->dim[i] : 0;
 }
@@ -258,7 +259,8 @@ static bool call_fill(struct wasm_split *split, struct host_function *f)
     size_t count, i = 0;
     char reason[HOST_REASON_BYTES] = "";
 
-    *to = (struct host_call){.in_count = call->in_count, .param_count = call->param_count, .end = 1};
+    *to = (struct host_call){
+        .in_count = call->in_count, .param_count = call->param_count, .end = 1};
     enum wire_status status = wasm_module_load(split->session, call->module, &to->module,
                                                &functions, &count, reason);
     if (status == WIRE_OK) {

@@ -27,7 +27,11 @@
 /* Kept when nothing is in use: what the next jobs will most likely want. */
 #define KEEP_BYTES ((size_t)4 << 20)
 
-enum { SMALL_MIN_SHIFT = 6, SMALL_MAX_SHIFT = 15, SMALL_CLASSES = SMALL_MAX_SHIFT - SMALL_MIN_SHIFT + 1 };
+enum {
+    SMALL_MIN_SHIFT = 6,
+    SMALL_MAX_SHIFT = 15,
+    SMALL_CLASSES = SMALL_MAX_SHIFT - SMALL_MIN_SHIFT + 1
+};
 enum { WORDS = 16 }; /* 1,024 blocks of 64 bytes */
 enum { NONE = UINT32_MAX };
 

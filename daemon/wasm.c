@@ -17,7 +17,8 @@
 #include "clock.h"
 #include "log.h"
 
-enum { START_TRIES = 4, START_TIMEOUT_MS = 60000 }; /* with a compilation of the kernels' module in it */
+/* The time has a compilation of the kernels' module in it. */
+enum { START_TRIES = 4, START_TIMEOUT_MS = 60000 };
 
 static int digest_of_file(int fd, struct module_digest *digest)
 {

@@ -2,8 +2,8 @@
  *
  * A user here is a uid. Each has a payload segment and at most one living process; each of our
  * workers has a lane in it. A process that overruns its time or dies is replaced, and whoever had
- * tasks in it is told, so that they can be run once more. Compiled modules come from, and go to, the
- * module store.
+ * tasks in it is told, so that they can be run once more. Compiled modules come from, and go to,
+ * the module store.
  *
  * Thread: any worker, unless told otherwise; one lock per user, held while its process is started
  * or asked something, so the loop never takes it.
@@ -47,8 +47,14 @@ struct wasm_config {
 };
 
 /* How tasks end that do not end well, as the monitor counts them. */
-enum wasm_trap { WASM_TRAP_memory, WASM_TRAP_stack, WASM_TRAP_code, WASM_TRAP_math, WASM_TRAP_import,
-                 WASM_TRAP_COUNT };
+enum wasm_trap {
+    WASM_TRAP_memory,
+    WASM_TRAP_stack,
+    WASM_TRAP_code,
+    WASM_TRAP_math,
+    WASM_TRAP_import,
+    WASM_TRAP_COUNT
+};
 
 /* One module's calls. */
 struct wasm_module_stats {

@@ -45,9 +45,9 @@ struct wasm_process *wasm_process_get(struct wasm_process *p);
 void wasm_process_put(struct wasm_process *p);
 
 /**
- * Sends a message with `count` descriptors (borrowed) and waits for its reply. One thread at a time.
- * Returns 0, whatever the reply's status is; -ETIMEDOUT, or -EPROTO if it died or answers nonsense:
- * then it has been killed.
+ * Sends a message with `count` descriptors (borrowed) and waits for its reply. One thread at a
+ * time. Returns 0, whatever the reply's status is; -ETIMEDOUT, or -EPROTO if it died or answers
+ * nonsense: then it has been killed.
  */
 int wasm_process_ask(struct wasm_process *p, struct wasm_reply *reply, const struct host_msg *msg,
                      const int *fds, size_t count, uint64_t timeout_ns);

@@ -171,6 +171,23 @@ void modules_send_call(int fd, uint64_t id, const char *name, const void *operan
     free(payload);
 }
 
+void modules_send_call_in_arena(int fd, uint64_t id, const char *name, uint32_t arena, uint32_t n)
+{
+    const size_t name_bytes = strlen(name), padded = (name_bytes + 7) / 8 * 8;
+    struct wire_request h = client_request(WIRE_CALL, id);
+    const struct wire_call call = {.in = {{.type = KERN_u8, .rank = 1, .dim = {n}}}};
+    const struct wire_ref refs[2] = {{arena, 0, 0}, {WIRE_INLINE, 0, 0}};
+    uint8_t payload[sizeof(call) + 64 + sizeof(refs)] = {0};
+    ck_assert_uint_le(padded, 64);
+    memcpy(payload, &call, sizeof(call));
+    memcpy(payload + sizeof(call), name, name_bytes);
+    memcpy(payload + sizeof(call) + padded, refs, sizeof(refs));
+    h.flags = WIRE_F_ARENA;
+    h.arg[0] = 1;
+    h.arg[2] = (uint32_t)name_bytes;
+    client_send_frame(fd, &h, payload, sizeof(call) + padded + sizeof(refs));
+}
+
 void modules_expect_error(int fd, uint64_t id, enum wire_status status, const char *words)
 {
     struct answer a;

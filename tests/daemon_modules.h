@@ -29,11 +29,15 @@ void modules_send_add(int fd, uint64_t id, const char *name, const void *file, s
 void modules_add(int fd, const char *name, const void *file, size_t bytes);
 
 /* A request of a name alone: MODULE_SHOW, MODULE_REMOVE. */
-void modules_send_name(int fd, uint64_t id, enum wire_type type, const char *name, size_t name_bytes);
+void modules_send_name(int fd, uint64_t id, enum wire_type type, const char *name,
+                       size_t name_bytes);
 
 /* Sends a call with one operand of bytes (u8[n]) and these parameters. The result is as large. */
 void modules_send_call(int fd, uint64_t id, const char *name, const void *operand, uint32_t n,
                        const double *params, uint32_t param_count);
+
+/* The same with an operand of n bytes at the beginning of an arena; the result comes inline. */
+void modules_send_call_in_arena(int fd, uint64_t id, const char *name, uint32_t arena, uint32_t n);
 
 /* Receives an answer to `id` that is an error, with `words` somewhere in its text (NULL: any). */
 void modules_expect_error(int fd, uint64_t id, enum wire_status status, const char *words);

@@ -374,6 +374,7 @@ static int run(void)
 
 int main(void)
 {
-    return bed_suite(&bed, "[jobs]\njson_max_bytes = 64KiB\n[wasm]\nwasm_host = /nonexistent\n", NULL,
-                     run);
+    return bed_suite(&bed,
+                     "[jobs]\njson_max_bytes = 64KiB\n[wasm]\nwasm_host = /nonexistent\n",
+                     NULL, run);
 }

@@ -2,12 +2,14 @@
  * their error while everybody else is served. */
 #include "config.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,7 +26,8 @@ static int fd;
 
 static const char *const limits =
     "[wasm]\nwasm_max_run_time = 300ms\nwasm_max_compile_time = 20s\nwasm_memory_max = 16MiB\n"
-    "wasm_segment_max = 16MiB\nmodule_max_bytes = 4MiB\nmodules_max = 8\n[socket]\nsocket_group = root\n";
+    "wasm_segment_max = 16MiB\nmodule_max_bytes = 4MiB\nmodules_max = 8\n"
+    "[socket]\nsocket_group = root\n";
 
 static void setup(void)
 {
@@ -376,6 +379,70 @@ START_TEST(a_client_that_goes_while_its_guest_runs_harms_nobody)
 }
 END_TEST
 
+START_TEST(an_arena_dropped_while_its_guest_runs_harms_nobody)
+{
+    struct wire_request drop = client_request(WIRE_ARENA_DROP, 9);
+    drop.arg[0] = 4;
+    add_run();
+    for (unsigned i = 0; i < 3; i++) {
+        uint8_t *arena = modules_add_arena(fd, 4, 1 << 20);
+        modules_send_call_in_arena(fd, 8, "m/spin_memory", 4, 8);
+        client_send_frame(fd, &drop, NULL, 0);
+        client_expect_ok(fd, 9); /* answered at once: the call keeps the memory */
+        modules_expect_error(fd, 8, WIRE_WASM_TIMEOUT, NULL);
+        munmap(arena, 1 << 20);
+        expect_served();
+    }
+    bed_await(&bed, "backends.wasm.mapped_bytes", 0);
+}
+END_TEST
+
+/* ---- disks ---- */
+
+/* The module with so many bytes more, in a section that nobody reads. */
+static void pad(struct wasm_bytes *m, uint32_t bytes)
+{
+    bytes_put(m, 0);
+    bytes_unsigned(m, bytes + 2);
+    bytes_name(m, "x", 1);
+    for (uint32_t i = 0; i < bytes; i++)
+        bytes_put(m, 0);
+}
+
+START_TEST(a_full_disk_is_told_and_nothing_half_written_is_seen)
+{
+    struct wasm_bytes m = {0};
+    const char *const flags[] = {"--state-dir", state_dir, "--workers", "2", NULL};
+    close(fd);
+    ck_assert_int_eq(bed_stop(&bed), 0);
+    if (mount("none", state_dir, "tmpfs", 0, "size=1m") < 0)
+        printf("no disk can be filled here: %m\n");
+    ck_assert(bed_start(&bed, flags));
+    fd = client_open(&bed);
+    add_run();
+    hostile_run(&m);
+    pad(&m, 3 << 20);
+    modules_send_add(fd, 1, "large", m.p, m.n, false);
+    struct answer a;
+    client_receive(fd, &a);
+    if (a.h.status != WIRE_OK) { /* there is a disk that is full */
+        ck_assert_msg(a.h.status == WIRE_MODULE_UNKEPT, "%s", a.payload);
+        ck_assert_ptr_nonnull(strstr((const char *)a.payload, strerror(ENOSPC)));
+        modules_send_call(fd, 2, "large/ok", operand, 8, NULL, 0);
+        modules_expect_error(fd, 2, WIRE_MODULE_UNKNOWN, NULL);
+    }
+    free(a.payload);
+    bytes_free(&m);
+    expect_served();
+    close(fd);
+    ck_assert_int_eq(bed_stop(&bed), 0);
+    ck_assert(bed_start(&bed, flags)); /* what was there before is there still */
+    fd = client_open(&bed);
+    expect_served();
+    (void)umount2(state_dir, MNT_DETACH);
+}
+END_TEST
+
 /* Runs `what` as another user in a child; its exit code is 0 if its assertions held. */
 static void as_other_user(void (*what)(void))
 {
@@ -468,6 +535,8 @@ int main(void)
     tcase_add_test(tests, huge_modules_are_compiled_or_refused_and_harm_nobody);
     tcase_add_test(tests, truncated_and_flipped_modules_harm_nobody);
     tcase_add_test(tests, a_client_that_goes_while_its_guest_runs_harms_nobody);
+    tcase_add_test(tests, an_arena_dropped_while_its_guest_runs_harms_nobody);
+    tcase_add_test(tests, a_full_disk_is_told_and_nothing_half_written_is_seen);
     tcase_add_test(tests, users_do_not_see_each_others_modules_and_root_adds_for_all);
     suite_add_tcase(suite, tests);
     return suite_run(suite);

@@ -153,7 +153,7 @@ struct host_msg {
     uint32_t number;      /* module */
     uint32_t at;          /* MAP, UNMAP: window address, a multiple of 64 KiB */
     uint32_t workers;     /* START */
-    uint64_t bytes;       /* START: of the segment; MAP, UNMAP: of the mapping; MODULE: of the file */
+    uint64_t bytes;       /* START: of the segment; MAP, UNMAP: of the mapping; MODULE: the file */
     /* START: limits that the process keeps itself */
     uint32_t version;
     uint32_t spin_ns;     /* a partner looks for work so long before it sleeps */
