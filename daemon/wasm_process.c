@@ -30,9 +30,8 @@ enum { SPINS_PER_LOOK = 32 };
 struct wasm_process {
     _Atomic uint32_t refs; /* any thread */
     _Atomic bool dead;     /* any thread; never false again */
-    pid_t pid;
-    int pidfd;
-    int sock;
+    pid_t pid;             /* ours to reap: nobody else's until process_free() */
+    int sock; /* hangs up when the process ends, or wants to be rid of us */
     unsigned workers;
     uint32_t spin_ns;
     struct host_lane *lanes; /* shared with the process */
@@ -89,8 +88,6 @@ static void process_free(struct wasm_process *p)
         while (waitpid(p->pid, NULL, 0) < 0 && errno == EINTR)
             ;
     }
-    if (p->pidfd >= 0)
-        close(p->pidfd);
     if (p->sock >= 0)
         close(p->sock);
     if (p->lanes)
@@ -110,8 +107,7 @@ static int process_exec(struct wasm_process *p, const char *path)
         p->pid = 0;
         return err;
     }
-    p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
-    return p->pidfd < 0 ? -errno : 0;
+    return 0;
 }
 
 int wasm_process_start(struct wasm_process **out, struct wasm_reply *reply,
@@ -122,7 +118,7 @@ int wasm_process_start(struct wasm_process **out, struct wasm_reply *reply,
     if (!p)
         return -ENOMEM;
     atomic_init(&p->refs, 1);
-    p->pidfd = p->sock = -1;
+    p->sock = -1;
     p->workers = cfg->workers;
     p->spin_ns = cfg->spin_ns;
     int lanes_fd = -1;
@@ -185,7 +181,7 @@ bool wasm_process_alive(struct wasm_process *p)
 {
     if (atomic_load_explicit(&p->dead, memory_order_acquire))
         return false;
-    struct pollfd ended = {.fd = p->pidfd, .events = POLLIN};
+    struct pollfd ended = {.fd = p->sock, .events = 0};
     if (poll(&ended, 1, 0) <= 0)
         return true;
     mark_dead(p);
@@ -194,18 +190,20 @@ bool wasm_process_alive(struct wasm_process *p)
 
 void wasm_process_kill(struct wasm_process *p)
 {
-    if (p->pidfd >= 0)
-        (void)syscall(SYS_pidfd_send_signal, p->pidfd, SIGKILL, NULL, 0);
-    else
-        (void)kill(p->pid, SIGKILL);
+    (void)kill(p->pid, SIGKILL);
     mark_dead(p);
 }
 
-struct wasm_process_end wasm_process_end(const struct wasm_process *p)
+struct wasm_process_end wasm_process_end(struct wasm_process *p)
 {
     struct wasm_process_end end = {"unknown"};
     siginfo_t info = {0};
-    if (waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0)
+    /* It hung up: at its end, or else it has to. A signal does not change how it ends already. */
+    wasm_process_kill(p);
+    int err;
+    while ((err = waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOWAIT)) < 0 && errno == EINTR)
+        ;
+    if (err == 0)
         (void)snprintf(end.text, sizeof(end.text), "%s %d",
                        info.si_code == CLD_EXITED ? "exit" : "signal", info.si_status);
     return end;
@@ -290,16 +288,15 @@ static int message_receive(struct wasm_process *p, struct wasm_reply *reply)
 static int reply_await(struct wasm_process *p, uint64_t timeout_ns)
 {
     const uint64_t until = clock_ns() + timeout_ns;
-    struct pollfd look[2] = {{.fd = p->sock, .events = POLLIN},
-                             {.fd = p->pidfd, .events = POLLIN}};
+    struct pollfd look = {.fd = p->sock, .events = POLLIN};
     for (;;) {
         uint64_t now = clock_ns();
         int wait_ms = now >= until ? 0 : (int)((until - now) / 1000000 + 1);
-        int ready = poll(look, 2, wait_ms);
+        int ready = poll(&look, 1, wait_ms);
         if (ready < 0 && errno != EINTR)
             return -errno;
         if (ready > 0)
-            return (look[0].revents & POLLIN) != 0 ? 0 : -EPROTO;
+            return (look.revents & POLLIN) != 0 ? 0 : -EPROTO;
         if (ready == 0 && clock_ns() >= until)
             return -ETIMEDOUT;
     }

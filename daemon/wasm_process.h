@@ -60,11 +60,11 @@ bool wasm_process_alive(struct wasm_process *p);
 /* SIGKILL; whoever waits on a lane wakes up. Thread: any. */
 void wasm_process_kill(struct wasm_process *p);
 
-/* How it ended: "signal 9", "exit 70", or "unknown". */
+/* How one that is not alive has ended, "signal 9" or "exit 70". Waits for its last moment. */
 struct wasm_process_end {
     char text[24];
 };
-struct wasm_process_end wasm_process_end(const struct wasm_process *p);
+struct wasm_process_end wasm_process_end(struct wasm_process *p);
 
 int wasm_process_pid(const struct wasm_process *p);
 
