@@ -2,7 +2,7 @@
 
 TESTS += $(check_PROGRAMS) $(check_SCRIPTS)
 TEST_EXTENSIONS = .sh
-EXTRA_DIST += $(check_SCRIPTS) tests/suite.h tests/valgrind.sh
+EXTRA_DIST += $(check_SCRIPTS) tests/suite.h tests/valgrind.sh tests/valgrind.supp
 
 # Scripts among the tests find both trees, and the compiler, here.
 AM_TESTS_ENVIRONMENT = \

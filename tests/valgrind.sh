@@ -3,7 +3,8 @@
 #     make check LOG_COMPILER=.../tests/valgrind.sh TESTS='$(check_PROGRAMS)'
 # Check runs each test in a process of its own, which valgrind follows: each is looked at alone.
 limit_s=900
-valgrind="valgrind --quiet --error-exitcode=9 --fair-sched=yes"
+here=$(cd "$(dirname "$0")" && pwd)
+valgrind="valgrind --quiet --error-exitcode=9 --fair-sched=yes --suppressions=$here/valgrind.supp"
 valgrind="$valgrind --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"
 
 case $1 in
