@@ -3,9 +3,9 @@
 
 #include "daemon_bed.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,20 +53,21 @@ void bed_make(struct bed *b)
     (void)snprintf(b->log, sizeof(b->log), "%s/log", b->dir);
 }
 
+static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st;
+    (void)kind;
+    (void)at;
+    return remove(path);
+}
+
 void bed_remove(struct bed *b)
 {
     if (b->pid > 0) {
         kill(b->pid, SIGKILL);
         (void)bed_wait(b);
     }
-    DIR *dir = opendir(b->dir);
-    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
-        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-            (void)unlinkat(dirfd(dir), e->d_name, 0);
-    }
-    if (dir != NULL)
-        closedir(dir);
-    (void)rmdir(b->dir);
+    (void)nftw(b->dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 void bed_configure(struct bed *b, const char *text)

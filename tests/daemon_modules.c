@@ -97,19 +97,6 @@ void modules_damage_compiled(const char *state_dir)
     ck_assert_int_eq(nftw(state_dir, damage_file, 8, FTW_PHYS), 0);
 }
 
-static int remove_entry(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st;
-    (void)kind;
-    (void)at;
-    return remove(path);
-}
-
-void modules_remove_state(const char *state_dir)
-{
-    (void)nftw(state_dir, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-}
-
 void modules_send_add(int fd, uint64_t id, const char *name, const void *file, size_t bytes,
                       bool for_all)
 {

@@ -18,9 +18,6 @@ bool modules_kill_host(const struct bed *b);
 /* Turns over a bit in the middle of every compiled form. */
 void modules_damage_compiled(const char *state_dir);
 
-/* Removes what a daemon left there. */
-void modules_remove_state(const char *state_dir);
-
 /* Sends a MODULE_ADD; its answer is still to be received. */
 void modules_send_add(int fd, uint64_t id, const char *name, const void *file, size_t bytes,
                       bool for_all);

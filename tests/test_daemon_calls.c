@@ -78,7 +78,6 @@ static void tear_down(void)
 {
     bed_await_idle(&bed);
     bed_check_books(&bed);
-    modules_remove_state(state_dir);
     bed_close(&bed);
 }
 

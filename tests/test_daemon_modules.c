@@ -45,7 +45,6 @@ static void teardown(void)
     close(fd);
     bed_await_idle(&bed);
     bed_check_books(&bed);
-    modules_remove_state(state_dir);
     bed_close(&bed);
 }
 

@@ -38,7 +38,6 @@ static void setup(void)
 
 static void teardown(void)
 {
-    modules_remove_state(state_dir);
     bed_close(&bed);
 }
 

@@ -29,7 +29,8 @@ static int read_imports(struct told *t, const uint8_t *p, size_t bytes)
 {
     uint8_t *exact = malloc(bytes > 0 ? bytes : 1);
     ck_assert_ptr_nonnull(exact);
-    memcpy(exact, p, bytes);
+    if (bytes > 0)
+        memcpy(exact, p, bytes);
     *t = (struct told){.count = 0};
     int err = module_imports(exact, bytes, tell, t);
     free(exact);
