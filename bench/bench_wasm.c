@@ -4,6 +4,7 @@
  *
  *     bench_wasm [--module FILE] [--v8 SCRIPT] [PART OF A CASE'S NAME ...]
  *
+ * The module has wasm_plain.c in it too: the same jobs in plain loops, in the same engine, in turn.
  * With wasm_v8.mjs, cases that do not wait for memory also run in node's V8, right after the race.
  * All sides must give the same bits before they are timed. Prints the TSV rows that tsv.h tells
  * of and, at the end, the geometric mean of all cases that do not wait for memory. */
@@ -38,6 +39,7 @@ enum { ROUNDS = 15, NAME_BYTES = 64 };
 struct pair {
     const char *name, *native_name;
     const struct kern_table *wasm, *native;
+    const struct kern_table *plain; /* NULL: none gives these bits */
 };
 
 struct bench {
@@ -109,6 +111,14 @@ static void job_run_empty(void *ctx)
         part.begin = part.end = kern_phase_units(job->op, job->table->isa, &job->args, part.phase);
         job->table->fn[job->op](&job->args, &part);
     }
+}
+
+/* A job of plain loops, which know neither phases nor working memory. */
+static void job_run_plain(void *ctx)
+{
+    struct job *job = ctx;
+    const struct kern_part all = {.phase = 0};
+    job->table->fn[job->op](&job->args, &all);
 }
 
 /* Nanoseconds of one run, and of the calls alone, which have a row of their own. */
@@ -216,10 +226,12 @@ static void race(struct bench *b, const char *what, const char *unit, double wor
     for (size_t i = 0; i < b->pair_count; i++, b->used = used) {
         const struct pair *pair = &b->pairs[i];
         struct times ours, theirs;
+        double plain_ns[ROUNDS];
         char name[NAME_BYTES];
         struct tsv_case c = {"wasm", name, unit, TSV_MORE, ROUNDS, 0};
         struct job wasm = job_of(b, pair->wasm, op, args);
         struct job native = job_of(b, pair->native, op, args);
+        struct job plain = {.table = pair->plain, .op = op, .args = *args};
 
         snprintf(name, sizeof name, "%s %s", what, pair->name);
         if (!is_wanted(b, name))
@@ -230,12 +242,21 @@ static void race(struct bench *b, const char *what, const char *unit, double wor
         memset(args->out, 0xa5, out_bytes);
         job_run(&wasm);
         tsv_check(memcmp(expected, args->out, out_bytes) == 0, "%s: not the native bits", name);
+        if (plain.table != NULL) {
+            memset(args->out, 0xa5, out_bytes);
+            job_run_plain(&plain);
+            tsv_check(memcmp(expected, args->out, out_bytes) == 0, "%s: not the plain bits", name);
+        }
         for (size_t round = 0; round < ROUNDS; round++) {
             times_take(&ours, round, &wasm);
             times_take(&theirs, round, &native);
+            if (plain.table != NULL)
+                plain_ns[round] = tsv_call_ns(job_run_plain, &plain);
         }
         double our = work / times_kernel_ns(&ours), their = work / times_kernel_ns(&theirs);
         tsv_row(&c, our, pair->native_name, their);
+        if (plain.table != NULL)
+            tsv_row(&c, our, "plain loops", work / tsv_median(plain_ns, ROUNDS));
         if (!memory_bound) {
             double v8 = v8_ns(b, &wasm, expected, out_bytes);
             if (v8 > 0)
@@ -384,7 +405,7 @@ static void bench_calls(struct bench *b)
 
 int main(int argc, char **argv)
 {
-    const char *module = KERNELS_WASM, *v8 = NULL;
+    const char *module = BENCH_WASM, *v8 = NULL;
     struct tsv_case c = {"wasm", "geometric mean in caches", "of native", TSV_MORE, ROUNDS, 0};
     int first = 1;
     size_t window_bytes;
@@ -404,11 +425,12 @@ int main(int argc, char **argv)
     tsv_check(mmap(b.memory, (size_t)1 << 30, PROT_READ | PROT_WRITE,
                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == b.memory,
               "no memory for the window");
-    b.pairs[b.pair_count++] = (struct pair){"wasm128", "sse4", wasm_engine_table(KERN_ISA_WASM128),
-                                            kern_table(KERN_ISA_SSE4)};
+    b.pairs[b.pair_count++] =
+        (struct pair){"wasm128", "sse4", wasm_engine_table(KERN_ISA_WASM128),
+                      kern_table(KERN_ISA_SSE4), wasm_engine_plain()};
     if (kern_isa_usable(KERN_ISA_AVX2))
         b.pairs[b.pair_count++] = (struct pair){
-            "wasm128r", "fma128", wasm_engine_table(KERN_ISA_WASM128R), &table_fma128};
+            "wasm128r", "fma128", wasm_engine_table(KERN_ISA_WASM128R), &table_fma128, NULL};
     bench_all(&b);
     bench_calls(&b);
     if (b.log_count != 0) {

@@ -27,7 +27,8 @@ static struct wasm_engine {
     wasmtime_module_t *module;
     wasmtime_store_t *store;
     wasmtime_context_t *context;
-    wasmtime_func_t kern;
+    wasmtime_func_t kern, plain;
+    bool has_plain;
 } own;
 
 static void die(const char *what, wasmtime_error_t *error, wasm_trap_t *trap)
@@ -131,8 +132,8 @@ void wasm_engine_task(struct host_kernel *task, enum kern_op op, enum kern_isa i
     }
 }
 
-static void call(enum kern_op op, enum kern_isa isa, const struct kern_args *args,
-                 const struct kern_part *part)
+static void call(const wasmtime_func_t *function, enum kern_op op, enum kern_isa isa,
+                 const struct kern_args *args, const struct kern_part *part)
 {
     wasmtime_val_raw_t value = {.i32 = WINDOW_CALL};
     wasm_trap_t *trap = NULL;
@@ -141,7 +142,7 @@ static void call(enum kern_op op, enum kern_isa isa, const struct kern_args *arg
     wasm_engine_task(&task, op, isa, args, part);
     memcpy(own.window + WINDOW_CALL, &task, sizeof task);
     wasmtime_error_t *error =
-        wasmtime_func_call_unchecked(own.context, &own.kern, &value, 1, &trap);
+        wasmtime_func_call_unchecked(own.context, function, &value, 1, &trap);
     if (error != NULL)
         die("call", error, NULL);
     if (trap != NULL) {
@@ -155,11 +156,15 @@ static void call(enum kern_op op, enum kern_isa isa, const struct kern_args *arg
 #define OP(id, name, ...)                                                                          \
     static void name##_wasm128(const struct kern_args *args, const struct kern_part *part)         \
     {                                                                                              \
-        call(id, KERN_ISA_WASM128, args, part);                                                    \
+        call(&own.kern, id, KERN_ISA_WASM128, args, part);                                         \
     }                                                                                              \
     static void name##_wasm128r(const struct kern_args *args, const struct kern_part *part)        \
     {                                                                                              \
-        call(id, KERN_ISA_WASM128R, args, part);                                                   \
+        call(&own.kern, id, KERN_ISA_WASM128R, args, part);                                        \
+    }                                                                                              \
+    static void name##_plain(const struct kern_args *args, const struct kern_part *part)           \
+    {                                                                                              \
+        call(&own.plain, id, KERN_ISA_WASM128, args, part);                                        \
     }
 #include "kernels/ops.def"
 #undef OP
@@ -175,6 +180,17 @@ static const struct kern_table table_wasm128r = {.isa = KERN_ISA_WASM128R, .fuse
 #include "kernels/ops.def"
 #undef OP
 }};
+
+static const struct kern_table table_plain = {.isa = KERN_ISA_WASM128, .fused = false, .fn = {
+#define OP(id, name, ...) [id] = name##_plain,
+#include "kernels/ops.def"
+#undef OP
+}};
+
+const struct kern_table *wasm_engine_plain(void)
+{
+    return own.has_plain ? &table_plain : NULL;
+}
 
 const struct kern_table *wasm_engine_table(enum kern_isa isa)
 {
@@ -204,12 +220,22 @@ static void file_read(const char *path, wasm_byte_vec_t *bytes)
     fclose(file);
 }
 
+static bool function_get(const wasmtime_instance_t *instance, const char *name,
+                         wasmtime_func_t *function)
+{
+    wasmtime_extern_t item;
+    if (!wasmtime_instance_export_get(own.context, instance, name, strlen(name), &item) ||
+        item.kind != WASMTIME_EXTERN_FUNC)
+        return false;
+    *function = item.of.func;
+    return true;
+}
+
 void wasm_engine_open(const char *path)
 {
     wasmtime_memory_creator_t creator = {.new_memory = window_new};
     wasm_byte_vec_t bytes;
     wasmtime_instance_t instance;
-    wasmtime_extern_t item;
     wasm_trap_t *trap = NULL;
 
     file_read(path, &bytes);
@@ -226,11 +252,9 @@ void wasm_engine_open(const char *path)
     error = wasmtime_instance_new(own.context, own.module, NULL, 0, &instance, &trap);
     if (error != NULL || trap != NULL)
         die(path, error, trap);
-    if (!wasmtime_instance_export_get(own.context, &instance, "simdd_kern",
-                                      strlen("simdd_kern"), &item) ||
-        item.kind != WASMTIME_EXTERN_FUNC)
+    if (!function_get(&instance, "simdd_kern", &own.kern))
         die("no simdd_kern", NULL, NULL);
-    own.kern = item.of.func;
+    own.has_plain = function_get(&instance, "simdd_plain", &own.plain);
 }
 
 void wasm_engine_close(void)
