@@ -287,7 +287,8 @@ static void bench_pool(unsigned round_count)
             for (size_t h = 0; h < heap_count; h++)
                 ns[h][r] = cases[k].run(&heaps[h]);
         }
-        const struct tsv_case c = {"memory", cases[k].name, cases[k].unit, TSV_LESS, round_count, 0};
+        const struct tsv_case c = {
+            "memory", cases[k].name, cases[k].unit, TSV_LESS, round_count, 0};
         double ours = tsv_median(ns[0], round_count) * cases[k].scale;
         for (size_t h = 1; h < heap_count; h++)
             tsv_row(&c, ours, heaps[h].name, tsv_median(ns[h], round_count) * cases[k].scale);

@@ -43,7 +43,8 @@ const char *server_name(enum server_kind kind)
     return kinds[kind].name;
 }
 
-static void program_path(const struct site *site, enum server_kind kind, char path[static PATH_BYTES])
+static void program_path(const struct site *site, enum server_kind kind,
+                         char path[static PATH_BYTES])
 {
     snprintf(path, PATH_BYTES, "%s/%s", site->build, kinds[kind].program);
 }

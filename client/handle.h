@@ -91,7 +91,8 @@ struct handle_call {
 int handle_call_begin(struct simdd *s);
 void handle_call_done(struct simdd *s, const struct simdd_result *result);
 
-/* err: why it was not submitted, or 0. Waits, fills *result unless it is NULL, returns the status. */
+/* err: why it was not submitted, or 0. Waits, fills *result unless it is NULL, returns the
+ * status. */
 int handle_call_end(struct simdd *s, struct handle_call *call, int err,
                     struct simdd_result *result);
 

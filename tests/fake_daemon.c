@@ -277,8 +277,8 @@ static bool serve_job(struct peer *p, const struct wire_request *h, enum fake_ac
     return ok;
 }
 
-/* The one function here copies its first operand: "m/copy", told or untold. "m/other" answers another
- * shape than it was told, "m/fail" an error; of anything else there is no such module. */
+/* The one function here copies its first operand: "m/copy", told or untold. "m/other" answers
+ * another shape than it was told, "m/fail" an error; of anything else there is no such module. */
 static bool answer_call(struct peer *p, const struct wire_request *h, const struct call *call,
                         const uint8_t *operands, enum fake_action action)
 {

@@ -29,8 +29,8 @@ enum fake_action {
     FAKE_NOISE        /* answer with one bit of the header wrong, a different one each time */
 };
 
-/* Asked for each job and call (of the actions these know ANSWER, HOLD, BREAK, BREAK_HALF, OVERLOADED,
- * BAD_SIZE), and for each ARENA_ADD (then OVERLOADED stands for arena_limit). `index`
+/* Asked for each job and call (of the actions these know ANSWER, HOLD, BREAK, BREAK_HALF,
+ * OVERLOADED, BAD_SIZE), and for each ARENA_ADD (then OVERLOADED stands for arena_limit). `index`
  * counts jobs over all connections, from 0. */
 typedef enum fake_action fake_script_fn(void *user, const struct wire_request *h, unsigned index);
 

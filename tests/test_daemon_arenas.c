@@ -1,5 +1,5 @@
-/* Lent memory at the whole daemon: what is wrong with an arena is told by name, nothing leaks, and a
- * client that changes or takes away its memory at the wrong time harms only itself. */
+/* Lent memory at the whole daemon: what is wrong with an arena is told by name, nothing leaks, and
+ * a client that changes or takes away its memory at the wrong time harms only itself. */
 #include "config.h"
 
 #include <fcntl.h>

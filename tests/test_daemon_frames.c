@@ -1,5 +1,5 @@
-/* Frames that are wrong, cut off, oversized or garbage: each gets its answer by name, its connection
- * lives on where the promise says so, and nobody else notices. */
+/* Frames that are wrong, cut off, oversized or garbage: each gets its answer by name, its
+ * connection lives on where the promise says so, and nobody else notices. */
 #include "config.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The main job at the whole daemon: any mix of ops, from many connections at once, inline, in arenas
- * and as JSON, computed or cached, gives the plain references' bits; and the books balance. */
+/* The main job at the whole daemon: any mix of ops, from many connections at once, inline, in
+ * arenas and as JSON, computed or cached, gives the plain references' bits; and the books
+ * balance. */
 #include "config.h"
 
 #include <fcntl.h>
@@ -182,7 +183,8 @@ START_TEST(a_result_cached_inline_comes_into_an_arena_and_back)
         job_case_product(&k, &state, rows);
         k.h.flags = WIRE_CACHE_ALWAYS << WIRE_F_CACHE_SHIFT;
         job_case_round(&k, fd, 2);
-        struct wire_ref refs[3] = {{1, 0, 0}, {1, 0, wire_pad(k.shape.in_bytes[0])}, {1, 0, 3 << 20}};
+        struct wire_ref refs[3] = {
+            {1, 0, 0}, {1, 0, wire_pad(k.shape.in_bytes[0])}, {1, 0, 3 << 20}};
         memcpy(base, k.payload, k.shape.inline_bytes);
         memset(base + refs[2].offset, 0x55, k.shape.out_bytes);
         k.h.flags |= WIRE_F_ARENA;

@@ -328,13 +328,15 @@ END_TEST
 
 START_TEST(ping_and_metrics_are_lines_too)
 {
-    static const char text[] = "{\"op\":\"ping\",\"id\":\"p\"}\n{\"id\":\"m\",\"op\":\"metrics\"}\n";
+    static const char text[] = "{\"op\":\"ping\",\"id\":\"p\"}\n"
+                               "{\"id\":\"m\",\"op\":\"metrics\"}\n";
     int fd = client_open(&bed);
     client_send(fd, text, strlen(text));
     json_t *pong = read_answer(fd, "p", "ok");
     ck_assert_str_eq(json_string_value(json_object_get(pong, "result")), "pong");
     json_t *metrics = read_answer(fd, "m", "ok");
-    ck_assert(json_is_number(json_object_get(json_object_get(metrics, "result"), "uptime_seconds")));
+    json_t *result = json_object_get(metrics, "result");
+    ck_assert(json_is_number(json_object_get(result, "uptime_seconds")));
     json_decref(pong);
     json_decref(metrics);
     close(fd);

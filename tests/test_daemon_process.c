@@ -1,4 +1,5 @@
-/* The daemon as a process: arguments, configuration, its socket's path, signals, and the way down. */
+/* The daemon as a process: arguments, configuration, its socket's path, signals, and the way
+ * down. */
 #include "config.h"
 
 #include <netinet/in.h>

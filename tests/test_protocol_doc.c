@@ -155,7 +155,8 @@ START_TEST(the_second_example_is_refused_as_it_says)
     enum wire_status status = shape_check(&s, &h, BYTES_MAX, &field);
 
     struct wire_answer a;
-    frame_answer(&a, WIRE_JOB, 2, status, frame_reason(reason, sizeof(reason), status, field, NULL));
+    size_t reason_bytes = frame_reason(reason, sizeof(reason), status, field, NULL);
+    frame_answer(&a, WIRE_JOB, 2, status, reason_bytes);
     same("error.answer", &a, reason, sizeof(reason));
 }
 END_TEST

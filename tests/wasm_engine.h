@@ -21,8 +21,8 @@ void wasm_engine_close(void);
  * SIGSEGV. */
 const struct kern_table *wasm_engine_table(enum kern_isa isa);
 
-/* Returns borrowed: bench/wasm_plain.c, which wants one call for a whole job; NULL if the module has
- * it not. */
+/* Returns borrowed: bench/wasm_plain.c, which wants one call for a whole job; NULL if the module
+ * has it not. */
 const struct kern_table *wasm_engine_plain(void);
 
 /* Describes one call of a kernel, whose operands lie in the window, as the module takes it. */
