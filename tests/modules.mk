@@ -1,4 +1,4 @@
-# Users' modules: calls, and the store that keeps them; see local.mk.
+# Users' modules: calls, and the store that keeps them; see local.mk. json_job_bed is protocol.mk's.
 check_PROGRAMS += \
 	tests/test_call \
 	tests/test_json_call \
@@ -9,7 +9,7 @@ tests_test_call_SOURCES = tests/test_call.c
 tests_test_call_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_call_LDADD = $(TEST_LIBS)
 
-tests_test_json_call_SOURCES = tests/test_json_call.c
+tests_test_json_call_SOURCES = tests/test_json_call.c $(JSON_JOB_BED_SOURCES)
 tests_test_json_call_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_json_call_LDADD = $(TEST_LIBS)
 

@@ -4,59 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json_job.h"
+#include "json_job_bed.h"
 #include "kernels/kern.h"
-#include "pool.h"
 #include "suite.h"
 
-#define JOB_MAX_BYTES ((size_t)1 << 20)
-#define COUNT(rows) (sizeof(rows) / sizeof((rows)[0]))
 #define OP "{\"op\":\"m/f\","
 
-static struct pool *pool;
-static struct pool_local *local;
+static struct json_bed bed;
 
 static void set_up(void)
 {
-    ck_assert_int_eq(pool_new(&pool, (size_t)64 << 20, 0), 0);
-    ck_assert_int_eq(pool_local_new(&local, pool), 0);
+    bed_open(&bed);
 }
 
 static void tear_down(void)
 {
-    struct pool_stats stats;
-    pool_stats(pool, &stats);
-    ck_assert_uint_eq(stats.used_bytes, 0); /* whatever a test parsed, it gave back */
-    pool_local_free(local);
-    pool_free(pool);
-}
-
-/* Parses from memory of exactly the line's size, so that a read behind it is seen. */
-static enum wire_status parse_bytes(struct json_request *r, char field[static 64],
-                                    const char *line, size_t bytes, size_t max_bytes)
-{
-    char *exact = malloc(bytes > 0 ? bytes : 1);
-    ck_assert_ptr_nonnull(exact);
-    memcpy(exact, line, bytes);
-    enum wire_status status = json_job_parse(r, field, exact, bytes, max_bytes, local);
-    if (status != WIRE_OK) {
-        ck_assert_ptr_null(r->payload);
-        ck_assert_ptr_null(r->call);
-    }
-    free(exact);
-    return status;
-}
-
-static enum wire_status parse(struct json_request *r, char field[static 64], const char *line)
-{
-    return parse_bytes(r, field, line, strlen(line), JOB_MAX_BYTES);
-}
-
-static void drop(struct json_request *r)
-{
-    buf_put(local, r->payload);
-    call_free(r->call);
-    free(r->id_text);
+    bed_close(&bed);
 }
 
 START_TEST(a_line_makes_the_call_it_stands_for)
@@ -72,7 +35,7 @@ START_TEST(a_line_makes_the_call_it_stands_for)
     struct json_request r;
     char field[64];
 
-    ck_assert_msg(parse(&r, field, line) == WIRE_OK, "%s", field);
+    ck_assert_msg(bed_parse(&bed, &r, field, line) == WIRE_OK, "%s", field);
     ck_assert_uint_eq(r.header.type, WIRE_CALL);
     ck_assert_uint_eq(r.header.op, 0);
     ck_assert_uint_eq(r.header.priority, WIRE_PRIORITY_HIGH);
@@ -104,7 +67,7 @@ START_TEST(a_line_makes_the_call_it_stands_for)
     ck_assert_uint_eq(r.payload->bytes, 24 + 8 + 8);
     ck_assert_mem_eq(r.payload->data, x, sizeof(x));
     ck_assert_mem_eq(r.payload->data + sizeof(x), y, sizeof(y));
-    drop(&r);
+    bed_drop(&bed, &r);
 }
 END_TEST
 
@@ -113,13 +76,13 @@ START_TEST(most_members_may_be_left_out)
     struct json_request r;
     char field[64];
 
-    ck_assert_uint_eq(parse(&r, field, OP "\"x\":[1]}"), WIRE_OK);
+    ck_assert_uint_eq(bed_parse(&bed, &r, field, OP "\"x\":[1]}"), WIRE_OK);
     ck_assert_uint_eq(r.call->in_count, 1);
     ck_assert_uint_eq(r.call->param_count, 0);
     ck_assert(!r.call->out_known);
     ck_assert_ptr_null(r.id_text);
     ck_assert_uint_eq(r.header.backend, WIRE_BACKEND_AUTO);
-    drop(&r);
+    bed_drop(&bed, &r);
 }
 END_TEST
 
@@ -184,11 +147,11 @@ START_TEST(a_wrong_line_is_refused_by_the_name_of_its_member)
     for (size_t i = 0; i < COUNT(bads); i++) {
         struct json_request r;
         char field[64];
-        enum wire_status status = parse(&r, field, bads[i].line);
+        enum wire_status status = bed_parse(&bed, &r, field, bads[i].line);
         ck_assert_msg(status == bads[i].status, "%s: %s (%s)", bads[i].line,
                       wire_status_name(status), field);
         ck_assert_msg(strcmp(field, bads[i].field) == 0, "%s: %s", bads[i].line, field);
-        drop(&r);
+        bed_drop(&bed, &r);
     }
 }
 END_TEST
@@ -200,8 +163,8 @@ START_TEST(every_cut_of_a_good_line_is_refused)
     for (size_t bytes = 0; bytes < sizeof(line) - 1; bytes++) {
         struct json_request r;
         char field[64];
-        ck_assert_uint_ne(parse_bytes(&r, field, line, bytes, JOB_MAX_BYTES), WIRE_OK);
-        drop(&r);
+        ck_assert_uint_ne(bed_parse_bytes(&bed, &r, field, line, bytes, JOB_MAX_BYTES), WIRE_OK);
+        bed_drop(&bed, &r);
     }
 }
 END_TEST
@@ -210,9 +173,9 @@ START_TEST(memory_that_is_refused_is_an_answer)
 {
     struct json_request r;
     char field[64];
-    pool_set_limits(pool, 0, 0);
-    ck_assert_uint_eq(parse(&r, field, OP "\"x\":[1]}"), WIRE_OVERLOADED);
-    drop(&r);
+    pool_set_limits(bed.pool, 0, 0);
+    ck_assert_uint_eq(bed_parse(&bed, &r, field, OP "\"x\":[1]}"), WIRE_OVERLOADED);
+    bed_drop(&bed, &r);
 }
 END_TEST
 
