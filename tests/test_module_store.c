@@ -1,79 +1,37 @@
 /* module_store.h: what is added outlives a restart, whole or not at all, and stays its user's. */
 #include "config.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "module_store.h"
+#include "module_store_bed.h"
 #include "suite.h"
 
-enum { ALICE = 1001, BOB = 1002, FILE_MAX = 4096, COUNT_MAX = 3 };
-
-static char dir[64];
-static struct module_store *store;
-static const struct module_limits limits = {FILE_MAX, 4 * FILE_MAX, COUNT_MAX};
-
-#define ONE "\0asm\1\0\0\0one"
-#define TWO "\0asm\1\0\0\0two!"
-#define BYTES(text) (sizeof(text) - 1)
-
-static void reopen(void)
-{
-    module_store_close(store);
-    store = NULL;
-    ck_assert_int_eq(module_store_open(&store, dir, &limits), 0);
-}
+static struct store_bed bed;
 
 static void set_up(void)
 {
-    log_init(LOG_LEVEL_ERR);
-    snprintf(dir, sizeof(dir), "/tmp/test_module_store.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(dir));
-    store = NULL;
-    reopen();
+    bed_open(&bed);
 }
 
 static void tear_down(void)
 {
-    char command[128];
-    module_store_close(store);
-    snprintf(command, sizeof(command), "rm -rf '%s'", dir);
-    ck_assert_int_eq(system(command), 0);
-}
-
-/* Adds, must work. */
-static void add(uid_t uid, bool for_all, const char *name, const void *bytes, size_t byte_count)
-{
-    int os_err = 0;
-    enum wire_status status =
-        module_store_add(store, uid, for_all, name, bytes, byte_count, NULL, &os_err);
-    ck_assert_msg(status == WIRE_OK, "%s: %s", wire_status_name(status), strerror(-os_err));
+    bed_close(&bed);
 }
 
 static enum wire_status try_add(uid_t uid, bool for_all, const char *name, size_t byte_count)
 {
     int os_err = 0;
     char bytes[2 * FILE_MAX] = "\0asm\1";
-    return module_store_add(store, uid, for_all, name, bytes, byte_count, NULL, &os_err);
-}
-
-static enum wire_status drop(uid_t uid, bool for_all, const char *name)
-{
-    int os_err = 0;
-    return module_store_remove(store, uid, for_all, name, &os_err);
+    return module_store_add(bed.store, uid, for_all, name, bytes, byte_count, NULL, &os_err);
 }
 
 /* What the file of a module holds must be `bytes`. */
@@ -91,7 +49,7 @@ static void holds(const struct module *m, const void *bytes, size_t byte_count)
 /* The uid finds `bytes` under the name; NULL: nothing. */
 static void finds(uid_t uid, const char *name, const char *bytes, size_t byte_count)
 {
-    struct module *m = module_store_find(store, uid, name);
+    struct module *m = module_store_find(bed.store, uid, name);
     if (bytes == NULL)
         ck_assert_ptr_null(m);
     else
@@ -99,37 +57,11 @@ static void finds(uid_t uid, const char *name, const char *bytes, size_t byte_co
     module_put(m);
 }
 
-/* Files below dir/sub, without folders. */
-static unsigned files(const char *sub)
-{
-    char path[PATH_MAX];
-    unsigned count = 0;
-    snprintf(path, sizeof(path), "%s/%s", dir, sub);
-    DIR *d = opendir(path);
-    if (d == NULL)
-        return 0;
-    struct dirent *entry;
-    while ((entry = readdir(d)) != NULL)
-        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
-    closedir(d);
-    return count;
-}
-
-static void put_file(const char *path_in_dir, const void *bytes, size_t byte_count)
-{
-    char path[PATH_MAX];
-    snprintf(path, sizeof(path), "%s/%s", dir, path_in_dir);
-    FILE *f = fopen(path, "w");
-    ck_assert_msg(f != NULL, "%s", path);
-    ck_assert_uint_eq(fwrite(bytes, 1, byte_count, f), byte_count);
-    ck_assert_int_eq(fclose(f), 0);
-}
-
 START_TEST(what_is_added_is_found_by_its_user_and_outlives_a_restart)
 {
-    add(ALICE, false, "blur", ONE, BYTES(ONE));
+    bed_add(&bed, ALICE, false, "blur", ONE, BYTES(ONE));
     for (int i = 0; i < 2; i++) {
-        struct module *m = module_store_find(store, ALICE, "blur");
+        struct module *m = module_store_find(bed.store, ALICE, "blur");
         holds(m, ONE, BYTES(ONE));
         ck_assert_str_eq(module_name(m), "blur");
         ck_assert_uint_eq(module_uid(m), ALICE);
@@ -139,66 +71,66 @@ START_TEST(what_is_added_is_found_by_its_user_and_outlives_a_restart)
         finds(BOB, "blur", NULL, 0);
         finds(ALICE, "blu", NULL, 0);
         finds(ALICE, "blurr", NULL, 0);
-        reopen();
+        bed_reopen(&bed);
     }
-    ck_assert_uint_eq(module_store_count(store), 1);
+    ck_assert_uint_eq(module_store_count(bed.store), 1);
 }
 END_TEST
 
 START_TEST(an_add_replaces_and_who_holds_the_old_one_keeps_it)
 {
-    add(ALICE, false, "m", ONE, BYTES(ONE));
-    struct module *old = module_store_find(store, ALICE, "m");
-    add(ALICE, false, "m", TWO, BYTES(TWO));
+    bed_add(&bed, ALICE, false, "m", ONE, BYTES(ONE));
+    struct module *old = module_store_find(bed.store, ALICE, "m");
+    bed_add(&bed, ALICE, false, "m", TWO, BYTES(TWO));
     holds(old, ONE, BYTES(ONE));
     finds(ALICE, "m", TWO, BYTES(TWO));
-    ck_assert_uint_eq(module_store_count(store), 1);
-    reopen();
+    ck_assert_uint_eq(module_store_count(bed.store), 1);
+    bed_reopen(&bed);
     finds(ALICE, "m", TWO, BYTES(TWO));
     holds(old, ONE, BYTES(ONE));
     module_put(old);
-    ck_assert_uint_eq(files("modules/1001"), 1);
+    ck_assert_uint_eq(bed_files(&bed, "modules/1001"), 1);
 }
 END_TEST
 
 START_TEST(a_removed_one_is_gone_but_for_those_who_hold_it)
 {
-    add(ALICE, false, "m", ONE, BYTES(ONE));
-    struct module *old = module_store_find(store, ALICE, "m");
-    ck_assert_uint_eq(drop(BOB, false, "m"), WIRE_MODULE_UNKNOWN);
-    ck_assert_uint_eq(drop(ALICE, false, "m"), WIRE_OK);
-    ck_assert_uint_eq(drop(ALICE, false, "m"), WIRE_MODULE_UNKNOWN);
+    bed_add(&bed, ALICE, false, "m", ONE, BYTES(ONE));
+    struct module *old = module_store_find(bed.store, ALICE, "m");
+    ck_assert_uint_eq(bed_drop(&bed, BOB, false, "m"), WIRE_MODULE_UNKNOWN);
+    ck_assert_uint_eq(bed_drop(&bed, ALICE, false, "m"), WIRE_OK);
+    ck_assert_uint_eq(bed_drop(&bed, ALICE, false, "m"), WIRE_MODULE_UNKNOWN);
     finds(ALICE, "m", NULL, 0);
     holds(old, ONE, BYTES(ONE));
-    reopen();
+    bed_reopen(&bed);
     finds(ALICE, "m", NULL, 0);
     holds(old, ONE, BYTES(ONE));
     module_put(old);
-    ck_assert_uint_eq(files("modules/1001"), 0);
+    ck_assert_uint_eq(bed_files(&bed, "modules/1001"), 0);
 }
 END_TEST
 
 START_TEST(ones_own_comes_before_what_root_added_for_all)
 {
     ck_assert_uint_eq(try_add(ALICE, true, "m", 16), WIRE_MODULE_NOT_ALLOWED);
-    add(0, true, "m", ONE, BYTES(ONE));
+    bed_add(&bed, 0, true, "m", ONE, BYTES(ONE));
     finds(ALICE, "m", ONE, BYTES(ONE));
     finds(0, "m", ONE, BYTES(ONE));
-    add(ALICE, false, "m", TWO, BYTES(TWO));
-    add(0, false, "n", TWO, BYTES(TWO)); /* root's own is nobody else's */
-    reopen();
+    bed_add(&bed, ALICE, false, "m", TWO, BYTES(TWO));
+    bed_add(&bed, 0, false, "n", TWO, BYTES(TWO)); /* root's own is nobody else's */
+    bed_reopen(&bed);
     finds(ALICE, "m", TWO, BYTES(TWO));
     finds(BOB, "m", ONE, BYTES(ONE));
     finds(BOB, "n", NULL, 0);
-    struct module *m = module_store_find(store, BOB, "m");
+    struct module *m = module_store_find(bed.store, BOB, "m");
     ck_assert(module_is_for_all(m));
     ck_assert_uint_eq(module_uid(m), 0);
     module_put(m);
-    ck_assert_uint_eq(drop(ALICE, true, "m"), WIRE_MODULE_NOT_ALLOWED);
-    ck_assert_uint_eq(drop(ALICE, false, "m"), WIRE_OK);
+    ck_assert_uint_eq(bed_drop(&bed, ALICE, true, "m"), WIRE_MODULE_NOT_ALLOWED);
+    ck_assert_uint_eq(bed_drop(&bed, ALICE, false, "m"), WIRE_OK);
     finds(ALICE, "m", ONE, BYTES(ONE));
-    ck_assert_uint_eq(drop(0, false, "m"), WIRE_MODULE_UNKNOWN);
-    ck_assert_uint_eq(drop(0, true, "m"), WIRE_OK);
+    ck_assert_uint_eq(bed_drop(&bed, 0, false, "m"), WIRE_MODULE_UNKNOWN);
+    ck_assert_uint_eq(bed_drop(&bed, 0, true, "m"), WIRE_OK);
     finds(BOB, "m", NULL, 0);
 }
 END_TEST
@@ -207,20 +139,20 @@ START_TEST(a_list_has_ones_own_by_name_then_those_for_all)
 {
     struct module **list;
     size_t count;
-    ck_assert_int_eq(module_store_list(store, ALICE, &list, &count), 0);
+    ck_assert_int_eq(module_store_list(bed.store, ALICE, &list, &count), 0);
     ck_assert_uint_eq(count, 0);
     ck_assert_ptr_null(list);
 
-    add(ALICE, false, "z", ONE, BYTES(ONE));
-    add(BOB, false, "b", ONE, BYTES(ONE));
-    add(0, true, "a", ONE, BYTES(ONE));
-    add(ALICE, false, "c", ONE, BYTES(ONE));
-    ck_assert_int_eq(module_store_list(store, ALICE, &list, &count), 0);
+    bed_add(&bed, ALICE, false, "z", ONE, BYTES(ONE));
+    bed_add(&bed, BOB, false, "b", ONE, BYTES(ONE));
+    bed_add(&bed, 0, true, "a", ONE, BYTES(ONE));
+    bed_add(&bed, ALICE, false, "c", ONE, BYTES(ONE));
+    ck_assert_int_eq(module_store_list(bed.store, ALICE, &list, &count), 0);
     ck_assert_uint_eq(count, 3);
     ck_assert_str_eq(module_name(list[0]), "c");
     ck_assert_str_eq(module_name(list[1]), "z");
     ck_assert_str_eq(module_name(list[2]), "a");
-    ck_assert_uint_eq(drop(ALICE, false, "c"), WIRE_OK);
+    ck_assert_uint_eq(bed_drop(&bed, ALICE, false, "c"), WIRE_OK);
     holds(list[0], ONE, BYTES(ONE));
     module_list_free(list, count);
 }
@@ -232,7 +164,7 @@ START_TEST(what_is_over_a_limit_or_ill_named_is_refused_by_name)
     char longest[65];
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_uint_eq(try_add(ALICE, false, bad[i], 16), WIRE_BAD_NAME);
-        ck_assert_uint_eq(drop(ALICE, false, bad[i]), WIRE_BAD_NAME);
+        ck_assert_uint_eq(bed_drop(&bed, ALICE, false, bad[i]), WIRE_BAD_NAME);
     }
     memset(longest, 'x', 64);
     longest[64] = '\0';
@@ -246,11 +178,11 @@ START_TEST(what_is_over_a_limit_or_ill_named_is_refused_by_name)
     ck_assert_uint_eq(try_add(ALICE, false, "o", 16), WIRE_MODULE_LIMIT);
     ck_assert_uint_eq(try_add(ALICE, false, "n", 17), WIRE_OK); /* replacing is not one more */
     ck_assert_uint_eq(try_add(BOB, false, "o", 16), WIRE_OK);   /* each has his own limit */
-    reopen();
-    ck_assert_uint_eq(module_store_count(store), 4);
-    struct module_limits wider = limits;
+    bed_reopen(&bed);
+    ck_assert_uint_eq(module_store_count(bed.store), 4);
+    struct module_limits wider = bed.limits;
     wider.count_max++;
-    module_store_set_limits(store, &wider);
+    module_store_set_limits(bed.store, &wider);
     ck_assert_uint_eq(try_add(ALICE, false, "o", 16), WIRE_OK);
 }
 END_TEST
@@ -258,36 +190,36 @@ END_TEST
 START_TEST(what_is_no_module_is_left_alone_when_the_store_opens)
 {
     char path[PATH_MAX];
-    add(ALICE, false, "good", ONE, BYTES(ONE));
-    put_file("modules/1001/text.wasm", "hello, world", 12);
-    put_file("modules/1001/short.wasm", "\0asm", 4);
-    put_file("modules/1001/a b.wasm", ONE, BYTES(ONE));
-    put_file("modules/1001/other.txt", ONE, BYTES(ONE));
-    put_file("modules/1001/.wasm", ONE, BYTES(ONE));
-    put_file("modules/1001/.new-0123", ONE, BYTES(ONE)); /* an interrupted write */
-    put_file("modules/file.wasm", ONE, BYTES(ONE));
+    bed_add(&bed, ALICE, false, "good", ONE, BYTES(ONE));
+    bed_put_file(&bed, "modules/1001/text.wasm", "hello, world", 12);
+    bed_put_file(&bed, "modules/1001/short.wasm", "\0asm", 4);
+    bed_put_file(&bed, "modules/1001/a b.wasm", ONE, BYTES(ONE));
+    bed_put_file(&bed, "modules/1001/other.txt", ONE, BYTES(ONE));
+    bed_put_file(&bed, "modules/1001/.wasm", ONE, BYTES(ONE));
+    bed_put_file(&bed, "modules/1001/.new-0123", ONE, BYTES(ONE)); /* an interrupted write */
+    bed_put_file(&bed, "modules/file.wasm", ONE, BYTES(ONE));
     char big[FILE_MAX + 1] = "\0asm\1";
-    put_file("modules/1001/big.wasm", big, sizeof(big));
-    snprintf(path, sizeof(path), "%s/modules/1001/link.wasm", dir);
+    bed_put_file(&bed, "modules/1001/big.wasm", big, sizeof(big));
+    snprintf(path, sizeof(path), "%s/modules/1001/link.wasm", bed.dir);
     ck_assert_int_eq(symlink("good.wasm", path), 0);
-    snprintf(path, sizeof(path), "%s/modules/1001/pipe.wasm", dir);
+    snprintf(path, sizeof(path), "%s/modules/1001/pipe.wasm", bed.dir);
     ck_assert_int_eq(mkfifo(path, 0600), 0);
-    snprintf(path, sizeof(path), "%s/modules/1001/folder.wasm", dir);
+    snprintf(path, sizeof(path), "%s/modules/1001/folder.wasm", bed.dir);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     static const char *const folders[] = {"01002", "-1", "4294967295", "1002x", "nobody"};
     for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
-        snprintf(path, sizeof(path), "%s/modules/%s", dir, folders[i]);
+        snprintf(path, sizeof(path), "%s/modules/%s", bed.dir, folders[i]);
         ck_assert_int_eq(mkdir(path, 0700), 0);
         snprintf(path, sizeof(path), "modules/%s/m.wasm", folders[i]);
-        put_file(path, ONE, BYTES(ONE));
+        bed_put_file(&bed, path, ONE, BYTES(ONE));
     }
-    reopen();
-    ck_assert_uint_eq(module_store_count(store), 1);
+    bed_reopen(&bed);
+    ck_assert_uint_eq(module_store_count(bed.store), 1);
     finds(ALICE, "good", ONE, BYTES(ONE));
     finds(BOB, "m", NULL, 0);
-    ck_assert_uint_eq(files("modules/1001"), 10); /* all but the interrupted write */
+    ck_assert_uint_eq(bed_files(&bed, "modules/1001"), 10); /* all but the interrupted write */
     /* and an add under a name that a stranger's file has takes its place */
-    add(ALICE, false, "text", TWO, BYTES(TWO));
+    bed_add(&bed, ALICE, false, "text", TWO, BYTES(TWO));
     finds(ALICE, "text", TWO, BYTES(TWO));
 }
 END_TEST
@@ -305,7 +237,7 @@ static int add_with_little_room(size_t bytes)
         if (setrlimit(RLIMIT_FSIZE, &room) < 0)
             _exit(99);
         enum wire_status status =
-            module_store_add(store, ALICE, false, "m", module, sizeof(module), NULL, &os_err);
+            module_store_add(bed.store, ALICE, false, "m", module, sizeof(module), NULL, &os_err);
         _exit(status != WIRE_MODULE_UNKEPT ? 1 : os_err != -EFBIG ? 2 : 0);
     }
     int status;
@@ -317,14 +249,14 @@ START_TEST(a_disk_without_room_is_told_and_leaves_nothing)
 {
     ck_assert_int_eq(add_with_little_room(100), 0);
     ck_assert_int_eq(add_with_little_room(0), 0);
-    reopen();
+    bed_reopen(&bed);
     finds(ALICE, "m", NULL, 0);
-    ck_assert_uint_eq(files("modules/1001"), 0);
-    add(ALICE, false, "m", ONE, BYTES(ONE));
+    ck_assert_uint_eq(bed_files(&bed, "modules/1001"), 0);
+    bed_add(&bed, ALICE, false, "m", ONE, BYTES(ONE));
     ck_assert_int_eq(add_with_little_room(100), 0);
-    reopen();
+    bed_reopen(&bed);
     finds(ALICE, "m", ONE, BYTES(ONE)); /* what was there is there */
-    ck_assert_uint_eq(files("modules/1001"), 1);
+    ck_assert_uint_eq(bed_files(&bed, "modules/1001"), 1);
 }
 END_TEST
 
@@ -332,128 +264,13 @@ START_TEST(a_folder_that_cannot_be_made_is_told)
 {
     struct module_store *none = NULL;
     int os_err = 0;
-    put_file("modules/1002", "in the way", 10);
+    bed_put_file(&bed, "modules/1002", "in the way", 10);
     ck_assert_uint_eq(
-        module_store_add(store, BOB, false, "m", ONE, BYTES(ONE), NULL, &os_err),
+        module_store_add(bed.store, BOB, false, "m", ONE, BYTES(ONE), NULL, &os_err),
         WIRE_MODULE_UNKEPT);
     ck_assert_int_eq(os_err, -ENOTDIR);
-    ck_assert_int_eq(module_store_open(&none, "/nonexistent/state", &limits), -ENOENT);
+    ck_assert_int_eq(module_store_open(&none, "/nonexistent/state", &bed.limits), -ENOENT);
     ck_assert_ptr_null(none);
-}
-END_TEST
-
-/* ---- compiled forms ---- */
-
-static struct module_digest digest;
-
-static int memfd_of(const char *text)
-{
-    int fd = memfd_create("compiled", MFD_CLOEXEC);
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    return fd;
-}
-
-static int keep(uid_t uid, const char *key, const char *text, size_t bytes)
-{
-    int fd = memfd_of(text);
-    int err = module_compiled_keep(store, uid, digest, key, fd, bytes);
-    close(fd);
-    return err;
-}
-
-static void compiled_is(uid_t uid, const char *key, const char *text)
-{
-    char got[256] = "";
-    int fd = module_compiled_open(store, uid, digest, key);
-    if (text == NULL) {
-        ck_assert_int_eq(fd, -ENOENT);
-        return;
-    }
-    ck_assert_int_ge(fd, 0);
-    ck_assert_int_ge(read(fd, got, sizeof(got) - 1), 0);
-    ck_assert_str_eq(got, text);
-    close(fd);
-}
-
-START_TEST(a_compiled_form_is_kept_for_one_user_and_key)
-{
-    add(ALICE, false, "m", ONE, BYTES(ONE));
-    digest = module_digest_of(ONE, BYTES(ONE));
-    compiled_is(ALICE, "48-avx2", NULL);
-    ck_assert_int_eq(keep(ALICE, "48-avx2", "code", 4), 0);
-    for (int i = 0; i < 2; i++) {
-        compiled_is(ALICE, "48-avx2", "code");
-        compiled_is(BOB, "48-avx2", NULL);
-        compiled_is(MODULE_UID_KERNELS, "48-avx2", NULL);
-        compiled_is(ALICE, "49-avx2", NULL);
-        reopen();
-    }
-    /* another engine: the old form would never be used again */
-    ck_assert_int_eq(keep(ALICE, "49-avx2", "newer code", 10), 0);
-    compiled_is(ALICE, "48-avx2", NULL);
-    compiled_is(ALICE, "49-avx2", "newer code");
-    ck_assert_int_eq(keep(ALICE, "49-avx2", "again", 5), 0);
-    compiled_is(ALICE, "49-avx2", "again");
-    ck_assert_uint_eq(files("compiled/1001"), 1);
-    module_compiled_drop(store, ALICE, digest, "49-avx2");
-    compiled_is(ALICE, "49-avx2", NULL);
-}
-END_TEST
-
-START_TEST(the_kernels_form_is_nobodys_and_stays)
-{
-    digest = module_digest_of("kernels", 7);
-    ck_assert_int_eq(keep(MODULE_UID_KERNELS, "k", "code", 4), 0);
-    add(ALICE, false, "m", ONE, BYTES(ONE));
-    ck_assert_uint_eq(drop(ALICE, false, "m"), WIRE_OK);
-    reopen();
-    compiled_is(MODULE_UID_KERNELS, "k", "code");
-    compiled_is(ALICE, "k", NULL);
-    ck_assert_uint_eq(files("compiled/kernels"), 1);
-}
-END_TEST
-
-START_TEST(a_compiled_form_goes_with_its_module)
-{
-    digest = module_digest_of(ONE, BYTES(ONE));
-    add(ALICE, false, "m", ONE, BYTES(ONE));
-    add(ALICE, false, "same", ONE, BYTES(ONE));
-    ck_assert_int_eq(keep(ALICE, "k", "code", 4), 0);
-    ck_assert_uint_eq(drop(ALICE, false, "m"), WIRE_OK);
-    compiled_is(ALICE, "k", "code"); /* the other one has it too */
-    add(ALICE, false, "same", TWO, BYTES(TWO));
-    compiled_is(ALICE, "k", NULL);
-
-    add(0, true, "all", ONE, BYTES(ONE));
-    ck_assert_int_eq(keep(BOB, "k", "bob's", 5), 0);
-    reopen();
-    compiled_is(BOB, "k", "bob's");
-    ck_assert_uint_eq(drop(0, true, "all"), WIRE_OK);
-    put_file("compiled/1002/.new-77", "half", 4);
-    reopen();
-    compiled_is(BOB, "k", NULL);
-    ck_assert_uint_eq(files("compiled/1002"), 0);
-}
-END_TEST
-
-START_TEST(what_a_process_says_of_its_compiled_form_is_not_believed)
-{
-    int pipes[2];
-    digest = module_digest_of(ONE, BYTES(ONE));
-    add(ALICE, false, "m", ONE, BYTES(ONE));
-    ck_assert_int_eq(keep(ALICE, "k", "code", 5), -EIO); /* shorter than said */
-    ck_assert_int_eq(keep(ALICE, "k", "code", 4 * FILE_MAX + 1), -EFBIG);
-    ck_assert_int_eq(keep(ALICE, "../k", "code", 4), -EINVAL);
-    ck_assert_int_eq(keep(ALICE, "", "code", 4), -EINVAL);
-    ck_assert_int_eq(pipe(pipes), 0); /* a read would wait for ever */
-    ck_assert_int_eq(module_compiled_keep(store, ALICE, digest, "k", pipes[0], 4), -EINVAL);
-    ck_assert_int_lt(module_compiled_keep(store, ALICE, digest, "k", -1, 4), 0);
-    close(pipes[0]);
-    close(pipes[1]);
-    compiled_is(ALICE, "k", NULL);
-    ck_assert_uint_eq(files("compiled/1001"), 0);
-    ck_assert_int_eq(module_compiled_open(store, ALICE, digest, "../k"), -EINVAL);
 }
 END_TEST
 
@@ -470,10 +287,10 @@ static void *adder(void *arg)
         bytes[8] = (char)i;
         int os_err;
         enum wire_status status =
-            module_store_add(store, uid, false, "m", bytes, sizeof(bytes), NULL, &os_err);
+            module_store_add(bed.store, uid, false, "m", bytes, sizeof(bytes), NULL, &os_err);
         if (status != WIRE_OK)
             return arg;
-        if (i % 4 == 3 && module_store_remove(store, uid, false, "m", &os_err) != WIRE_OK)
+        if (i % 4 == 3 && module_store_remove(bed.store, uid, false, "m", &os_err) != WIRE_OK)
             return arg;
     }
     return NULL;
@@ -488,7 +305,7 @@ START_TEST(many_threads_add_while_one_looks_up)
     for (int i = 0; i < 20 * ROUNDS; i++) {
         struct module **list;
         size_t count;
-        struct module *m = module_store_find(store, uids[i % 3], "m");
+        struct module *m = module_store_find(bed.store, uids[i % 3], "m");
         if (m != NULL) {
             char got[32];
             ck_assert_int_eq(pread(module_fd(m), got, sizeof(got), 0), 32);
@@ -497,7 +314,7 @@ START_TEST(many_threads_add_while_one_looks_up)
             ck_assert_uint_eq(module_uid(m), uids[i % 3]);
         }
         module_put(m);
-        ck_assert_int_eq(module_store_list(store, uids[i % 3], &list, &count), 0);
+        ck_assert_int_eq(module_store_list(bed.store, uids[i % 3], &list, &count), 0);
         ck_assert_uint_le(count, 1);
         module_list_free(list, count);
     }
@@ -506,11 +323,11 @@ START_TEST(many_threads_add_while_one_looks_up)
         ck_assert_int_eq(pthread_join(threads[i], &failed), 0);
         ck_assert_ptr_null(failed);
     }
-    ck_assert_uint_eq(module_store_count(store), 0);
+    ck_assert_uint_eq(module_store_count(bed.store), 0);
 }
 END_TEST
 
-static Suite *module_store_suite(void)
+int main(void)
 {
     Suite *suite = suite_create("module_store");
     TCase *tc = tcase_create("modules");
@@ -527,18 +344,5 @@ static Suite *module_store_suite(void)
     tcase_add_test(tc, a_folder_that_cannot_be_made_is_told);
     tcase_add_test(tc, many_threads_add_while_one_looks_up);
     suite_add_tcase(suite, tc);
-
-    tc = tcase_create("compiled");
-    tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_add_test(tc, a_compiled_form_is_kept_for_one_user_and_key);
-    tcase_add_test(tc, the_kernels_form_is_nobodys_and_stays);
-    tcase_add_test(tc, a_compiled_form_goes_with_its_module);
-    tcase_add_test(tc, what_a_process_says_of_its_compiled_form_is_not_believed);
-    suite_add_tcase(suite, tc);
-    return suite;
-}
-
-int main(void)
-{
-    return suite_run(module_store_suite());
+    return suite_run(suite);
 }
