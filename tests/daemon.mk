@@ -14,7 +14,8 @@ check_PROGRAMS += \
 	tests/test_daemon_clients \
 	tests/test_daemon_limits \
 	tests/test_daemon_jobs \
-	tests/test_daemon_process
+	tests/test_daemon_process \
+	tests/test_daemon_signals
 
 if WITH_SYSTEMD
 check_SCRIPTS += tests/test_socket_activation.sh
@@ -48,6 +49,10 @@ tests_test_daemon_jobs_LDADD = $(TEST_LIBS)
 tests_test_daemon_process_SOURCES = tests/test_daemon_process.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_process_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_process_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_signals_SOURCES = tests/test_daemon_signals.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_signals_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_signals_LDADD = $(TEST_LIBS)
 
 if WASM
 check_PROGRAMS += tests/test_daemon_wasm tests/test_daemon_calls tests/test_daemon_modules

@@ -98,6 +98,19 @@ char *bed_log(const struct bed *b)
     return read_text(b->log);
 }
 
+void bed_expect_log(const struct bed *b, const char *part)
+{
+    char *log = bed_log(b);
+    ck_assert_msg(strstr(log, part) != NULL, "no \"%s\" in:\n%s", part, log);
+    free(log);
+}
+
+bool bed_has_socket(const struct bed *b)
+{
+    struct stat st;
+    return lstat(b->socket, &st) == 0;
+}
+
 /* ---- the process ---- */
 
 static const char *program(void)

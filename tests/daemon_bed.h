@@ -70,6 +70,12 @@ int bed_run(struct bed *b, const char *const arguments[]);
 /* Returns owned (free): the log so far. */
 char *bed_log(const struct bed *b);
 
+/* `part` is in the log. */
+void bed_expect_log(const struct bed *b, const char *part);
+
+/* Something is at the socket's path. */
+bool bed_has_socket(const struct bed *b);
+
 /* For main(): the suite's one daemon. Returns an exit code that tells of both. */
 int bed_suite(struct bed *b, const char *config, const char *const flags[], int (*run)(void));
 
