@@ -1,6 +1,8 @@
 # The whole daemon over its real socket, by seam; see local.mk.
 
 DAEMON_BED_SOURCES = \
+	tests/daemon_arenas.c \
+	tests/daemon_arenas.h \
 	tests/daemon_bed.c \
 	tests/daemon_bed.h \
 	tests/daemon_client.c \
@@ -11,6 +13,7 @@ check_PROGRAMS += \
 	tests/test_daemon_frames \
 	tests/test_daemon_json \
 	tests/test_daemon_arenas \
+	tests/test_daemon_arenas_held \
 	tests/test_daemon_clients \
 	tests/test_daemon_limits \
 	tests/test_daemon_jobs \
@@ -33,6 +36,10 @@ tests_test_daemon_json_LDADD = $(TEST_LIBS)
 tests_test_daemon_arenas_SOURCES = tests/test_daemon_arenas.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_arenas_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_arenas_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_arenas_held_SOURCES = tests/test_daemon_arenas_held.c $(DAEMON_BED_SOURCES)
+tests_test_daemon_arenas_held_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_arenas_held_LDADD = $(TEST_LIBS)
 
 tests_test_daemon_clients_SOURCES = tests/test_daemon_clients.c $(DAEMON_BED_SOURCES)
 tests_test_daemon_clients_CPPFLAGS = $(TEST_CPPFLAGS)
