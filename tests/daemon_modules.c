@@ -9,29 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "kernels/kern.h"
 #include "suite.h"
-
-uint8_t *modules_add_arena(int fd, uint32_t number, size_t bytes)
-{
-    int memfd = memfd_create("arena", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-    ck_assert_int_ge(memfd, 0);
-    ck_assert_int_eq(ftruncate(memfd, (off_t)bytes), 0);
-    ck_assert_int_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
-    uint8_t *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memfd, 0);
-    ck_assert(p != MAP_FAILED);
-    struct wire_request h = client_request(WIRE_ARENA_ADD, 1000000 + number);
-    h.arg[0] = number;
-    h.arg[1] = (uint32_t)bytes;
-    h.arg[2] = (uint32_t)((uint64_t)bytes >> 32);
-    client_send_fds(fd, &h, sizeof(h), &memfd, 1);
-    client_expect_ok(fd, h.id);
-    close(memfd);
-    return p;
-}
 
 /* The parent of a living process, else 0. */
 static pid_t parent_of(pid_t pid)

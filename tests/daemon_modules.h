@@ -9,9 +9,6 @@
 
 #include "daemon_bed.h"
 
-/* Lends a fresh arena under this number and maps it; its answer has been received. */
-uint8_t *modules_add_arena(int fd, uint32_t number, size_t bytes);
-
 /* SIGKILL for a simdd-wasm process of the daemon; false if there is none. */
 bool modules_kill_host(const struct bed *b);
 

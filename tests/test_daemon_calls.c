@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon_arenas.h"
 #include "daemon_bed.h"
 #include "daemon_modules.h"
 #include "kernels/kern.h"
@@ -16,7 +17,7 @@
 #include "suite.h"
 #include "wasm/hostile.h"
 
-enum { CUSTOM_BYTES = 100000, ARENA_BYTES = 1 << 20 };
+enum { CUSTOM_BYTES = 100000 };
 
 static struct bed bed;
 static char state_dir[64];
@@ -253,7 +254,7 @@ START_TEST(operands_and_result_may_lie_in_arenas)
 {
     enum { N = 100000 };
     int fd = client_open(&bed);
-    uint8_t *base = modules_add_arena(fd, 3, ARENA_BYTES), *in = numbers(N);
+    uint8_t *base = arena_add(fd, 3, ARENA_BYTES), *in = numbers(N);
     memcpy(base + 64, in, N);
     struct frame f = frame_of(1, N);
     f.name = "m/copy1";

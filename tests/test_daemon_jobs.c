@@ -3,7 +3,6 @@
  * balance. */
 #include "config.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include <jansson.h>
 
+#include "daemon_arenas.h"
 #include "daemon_bed.h"
 #include "daemon_jobs.h"
 #include "suite.h"
@@ -166,19 +166,8 @@ START_TEST(a_result_cached_inline_comes_into_an_arena_and_back)
     uint64_t state = chance_seed();
     struct job_case k;
     struct answer a;
-    struct wire_request add = client_request(WIRE_ARENA_ADD, 1);
     int fd = client_open(&bed);
-    int memfd = memfd_create("arena", MFD_ALLOW_SEALING);
-    ck_assert_int_eq(ftruncate(memfd, BYTES), 0);
-    ck_assert_int_eq(fcntl(memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW), 0);
-    uint8_t *base = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
-    ck_assert(base != MAP_FAILED);
-    add.arg[0] = 1;
-    add.arg[1] = BYTES;
-    client_send_fds(fd, &add, sizeof(add), &memfd, 1);
-    client_expect_ok(fd, 1);
-    close(memfd);
-
+    uint8_t *base = arena_add(fd, 1, BYTES);
     for (unsigned rows = 16; rows <= 512; rows *= 32) { /* copied by the loop, and by a worker */
         job_case_product(&k, &state, rows);
         k.h.flags = WIRE_CACHE_ALWAYS << WIRE_F_CACHE_SHIFT;

@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon_arenas.h"
 #include "daemon_bed.h"
 #include "daemon_jobs.h"
 #include "daemon_modules.h"
@@ -384,7 +385,7 @@ START_TEST(an_arena_dropped_while_its_guest_runs_harms_nobody)
     drop.arg[0] = 4;
     add_run();
     for (unsigned i = 0; i < 3; i++) {
-        uint8_t *arena = modules_add_arena(fd, 4, 1 << 20);
+        uint8_t *arena = arena_add(fd, 4, 1 << 20);
         modules_send_call_in_arena(fd, 8, "m/spin_memory", 4, 8);
         client_send_frame(fd, &drop, NULL, 0);
         client_expect_ok(fd, 9); /* answered at once: the call keeps the memory */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon_arenas.h"
 #include "daemon_bed.h"
 #include "daemon_jobs.h"
 #include "daemon_modules.h"
@@ -102,7 +103,7 @@ static void product_in_arena(int fd, uint32_t number, uint32_t n, uint64_t *stat
     h.arg[6] = 0x3f800000; /* alpha 1 */
     job_case_of(&k, &h, state);
     const size_t each = (size_t)n * n * 4;
-    uint8_t *arena = modules_add_arena(fd, number, 3 * each);
+    uint8_t *arena = arena_add(fd, number, 3 * each);
     memcpy(arena, job_case_operand(&k, 0), each);
     memcpy(arena + each, job_case_operand(&k, 1), each);
     const struct wire_ref refs[] = {{number, 0, 0}, {number, 0, each}, {number, 0, 2 * each}};
@@ -146,7 +147,7 @@ START_TEST(more_arenas_than_a_window_holds_take_turns)
     int fd = client_open(&bed);
     /* sparse: they take addresses, not memory */
     for (uint32_t i = 1; i <= 6; i++) {
-        uint8_t *p = modules_add_arena(fd, 100 + i, (size_t)700 << 20);
+        uint8_t *p = arena_add(fd, 100 + i, (size_t)700 << 20);
         struct wire_request h = client_request(WIRE_JOB, i);
         struct answer a;
         const struct wire_ref refs[] = {{100 + i, 0, 0}, {100 + i, 0, 64}, {100 + i, 0, 128}};
@@ -173,7 +174,7 @@ START_TEST(an_arena_larger_than_a_window_is_refused_for_wasm_only)
 {
     int fd = client_open(&bed);
     const size_t bytes = (size_t)3 << 30;
-    uint8_t *p = modules_add_arena(fd, 1, bytes);
+    uint8_t *p = arena_add(fd, 1, bytes);
     const struct wire_ref refs[] = {{1, 0, 0}, {1, 0, 64}, {1, 0, 128}};
     struct wire_request h = client_request(WIRE_JOB, 1);
     h.op = KERN_OP_add_i32;
