@@ -14,6 +14,29 @@
 #include "kernels/kern.h"
 #include "suite.h"
 
+void modules_state_dir(const struct bed *b, char path[static 64])
+{
+    (void)snprintf(path, 64, "%s/state", b->dir);
+}
+
+bool modules_start(struct bed *b)
+{
+    char state_dir[64];
+    const char *const flags[] = {"--state-dir", state_dir, "--workers", "2", NULL};
+    modules_state_dir(b, state_dir);
+    return bed_start(b, flags);
+}
+
+void modules_open(struct bed *b, const char *config)
+{
+    char state_dir[64];
+    bed_make(b);
+    bed_configure(b, config);
+    modules_state_dir(b, state_dir);
+    ck_assert_int_eq(mkdir(state_dir, 0700), 0);
+    ck_assert_msg(modules_start(b), "no daemon");
+}
+
 /* The parent of a living process, else 0. */
 static pid_t parent_of(pid_t pid)
 {
@@ -73,8 +96,10 @@ static int damage_file(const char *path, const struct stat *st, int kind, struct
     return 0;
 }
 
-void modules_damage_compiled(const char *state_dir)
+void modules_damage_compiled(const struct bed *b)
 {
+    char state_dir[64];
+    modules_state_dir(b, state_dir);
     ck_assert_int_eq(nftw(state_dir, damage_file, 8, FTW_PHYS), 0);
 }
 

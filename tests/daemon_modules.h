@@ -9,11 +9,20 @@
 
 #include "daemon_bed.h"
 
+/* bed_open() with two workers and a folder for modules, which stays until bed_remove(). */
+void modules_open(struct bed *b, const char *config);
+
+/* bed_start() with the same, for a daemon that was stopped. */
+bool modules_start(struct bed *b);
+
+/* That folder. */
+void modules_state_dir(const struct bed *b, char path[static 64]);
+
 /* SIGKILL for a simdd-wasm process of the daemon; false if there is none. */
 bool modules_kill_host(const struct bed *b);
 
 /* Turns over a bit in the middle of every compiled form. */
-void modules_damage_compiled(const char *state_dir);
+void modules_damage_compiled(const struct bed *b);
 
 /* Sends a MODULE_ADD; its answer is still to be received. */
 void modules_send_add(int fd, uint64_t id, const char *name, const void *file, size_t bytes,

@@ -2,11 +2,9 @@
  * module is one that does what it should; what others do is test_daemon_modules. */
 #include "config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon_arenas.h"
@@ -20,7 +18,6 @@
 enum { CUSTOM_BYTES = 100000 };
 
 static struct bed bed;
-static char state_dir[64];
 
 /* call -> 0: copies operand `in` to the result, as far as the result goes, from its end. */
 static void copy_body(struct wasm_bytes *b, unsigned in)
@@ -62,12 +59,7 @@ static void copy_module(struct wasm_bytes *out)
 static void set_up(void)
 {
     struct wasm_bytes m = {0};
-    bed_make(&bed);
-    bed_configure(&bed, "[jobs]\njob_max_bytes = 4MiB\njson_max_bytes = 64KiB\n");
-    (void)snprintf(state_dir, sizeof(state_dir), "%s/state", bed.dir);
-    ck_assert_int_eq(mkdir(state_dir, 0700), 0);
-    const char *const flags[] = {"--state-dir", state_dir, "--workers", "2", NULL};
-    ck_assert(bed_start(&bed, flags));
+    modules_open(&bed, "[jobs]\njob_max_bytes = 4MiB\njson_max_bytes = 64KiB\n");
     int fd = client_open(&bed);
     copy_module(&m);
     modules_add(fd, "m", m.p, m.n);

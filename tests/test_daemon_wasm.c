@@ -2,14 +2,9 @@
  * way, and a process that may die as often as it likes. */
 #include "config.h"
 
-#include <dirent.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon_arenas.h"
@@ -19,22 +14,10 @@
 #include "suite.h"
 
 static struct bed bed;
-static char state_dir[64];
-
-/* A daemon with a folder for modules, which stays while the test may start it again. */
-static void open_bed(const char *config)
-{
-    bed_make(&bed);
-    bed_configure(&bed, config);
-    (void)snprintf(state_dir, sizeof(state_dir), "%s/state", bed.dir);
-    ck_assert_int_eq(mkdir(state_dir, 0700), 0);
-    const char *const flags[] = {"--state-dir", state_dir, "--workers", "2", NULL};
-    ck_assert(bed_start(&bed, flags));
-}
 
 static void setup(void)
 {
-    open_bed("[wasm]\nwasm_max_run_time = 500ms\nwasm_idle_time = 100s\n");
+    modules_open(&bed, "[wasm]\nwasm_max_run_time = 500ms\nwasm_idle_time = 100s\n");
 }
 
 static void teardown(void)
@@ -235,7 +218,7 @@ START_TEST(an_idle_process_ends_and_another_starts)
 {
     uint64_t state = chance_seed();
     bed_close(&bed);
-    open_bed("[wasm]\nwasm_idle_time = 100ms\n");
+    modules_open(&bed, "[wasm]\nwasm_idle_time = 100ms\n");
     for (unsigned i = 0; i < 2; i++) {
         struct job_case k;
         int fd = client_open(&bed);
@@ -265,9 +248,8 @@ static void run_one_job(uint64_t *state)
 
 static void start_again(void)
 {
-    const char *const flags[] = {"--state-dir", state_dir, "--workers", "2", NULL};
     ck_assert_int_eq(bed_stop(&bed), 0);
-    ck_assert(bed_start(&bed, flags));
+    ck_assert(modules_start(&bed));
 }
 
 START_TEST(compiled_code_is_kept_and_a_damaged_file_is_found)
@@ -280,7 +262,7 @@ START_TEST(compiled_code_is_kept_and_a_damaged_file_is_found)
     ck_assert_double_eq(bed_metric(&bed, "backends.wasm.compiled"), 0);
     ck_assert_double_eq(bed_metric(&bed, "backends.wasm.cache_hits"), 1);
 
-    modules_damage_compiled(state_dir);
+    modules_damage_compiled(&bed);
     start_again();
     run_one_job(&state);
     ck_assert_double_eq(bed_metric(&bed, "backends.wasm.compiled"), 1);
@@ -312,7 +294,7 @@ START_TEST(the_choice_of_backend_may_be_the_daemons)
 {
     uint64_t state = chance_seed();
     bed_close(&bed);
-    open_bed("[wasm]\nbackend = wasm\n");
+    modules_open(&bed, "[wasm]\nbackend = wasm\n");
     struct job_case k;
     struct answer a;
     int fd = client_open(&bed);
