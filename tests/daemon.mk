@@ -62,7 +62,11 @@ tests_test_daemon_signals_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_signals_LDADD = $(TEST_LIBS)
 
 if WASM
-check_PROGRAMS += tests/test_daemon_wasm tests/test_daemon_calls tests/test_daemon_modules
+check_PROGRAMS += \
+	tests/test_daemon_wasm \
+	tests/test_daemon_calls \
+	tests/test_daemon_modules \
+	tests/test_daemon_hostile
 endif
 tests_test_daemon_calls_SOURCES = \
 	tests/test_daemon_calls.c \
@@ -83,9 +87,22 @@ tests_test_daemon_wasm_LDADD = $(TEST_LIBS)
 
 tests_test_daemon_modules_SOURCES = \
 	tests/test_daemon_modules.c \
+	tests/daemon_hostile.c \
+	tests/daemon_hostile.h \
 	tests/daemon_modules.c \
 	tests/daemon_modules.h \
 	$(HOSTILE_FILES) \
 	$(DAEMON_BED_SOURCES)
 tests_test_daemon_modules_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_daemon_modules_LDADD = $(TEST_LIBS)
+
+tests_test_daemon_hostile_SOURCES = \
+	tests/test_daemon_hostile.c \
+	tests/daemon_hostile.c \
+	tests/daemon_hostile.h \
+	tests/daemon_modules.c \
+	tests/daemon_modules.h \
+	$(HOSTILE_FILES) \
+	$(DAEMON_BED_SOURCES)
+tests_test_daemon_hostile_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_daemon_hostile_LDADD = $(TEST_LIBS)

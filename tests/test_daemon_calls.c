@@ -1,5 +1,5 @@
 /* Calls at the whole daemon: their frames in every shape and size, refusals by name, and lines. The
- * module is one that does what it should; what others do is test_daemon_modules. */
+ * module is one that does what it should; what others do is test_daemon_hostile. */
 #include "config.h"
 
 #include <stdlib.h>
