@@ -18,6 +18,8 @@
 #include "clock.h"
 #include "log.h"
 
+enum { TICK_MS = 1000 };
+
 static const int signal_numbers[SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
 
 /* ---- the loop's pass ---- */
@@ -46,16 +48,16 @@ static void after_block(uv_check_t *handle)
     pass_end(d);
 }
 
-static void tick_fired(uv_timer_t *timer)
+static void tick(void *user)
 {
-    struct daemon *d = timer->data;
+    struct daemon *d = user;
     monitor_tick(d->monitor, clock_ns());
     wasm_tick(d->wasm);
 }
 
-static void watchdog_fired(uv_timer_t *timer)
+static void tell_watchdog(void *user)
 {
-    struct daemon *d = timer->data;
+    struct daemon *d = user;
     if (pipeline_made_progress(d->pipeline))
         notify_alive(d->notify);
     else
@@ -156,11 +158,18 @@ static int handles_start(struct daemon *d)
         return err;
     uv_prepare_init(&d->loop, &d->prepare);
     uv_check_init(&d->loop, &d->check);
-    uv_timer_init(&d->loop, &d->tick);
-    uv_timer_init(&d->loop, &d->watchdog);
     uv_timer_init(&d->loop, &d->drain);
-    d->prepare.data = d->check.data = d->tick.data = d->watchdog.data = d->drain.data = d;
+    d->prepare.data = d->check.data = d->drain.data = d;
     return 0;
+}
+
+static int alarms_start(struct daemon *d)
+{
+    const uint64_t watchdog_ms = notify_watchdog_ms(d->notify);
+    int err = alarm_start(&d->tick, &d->loop, TICK_MS, tick, d);
+    if (err == 0 && watchdog_ms > 0)
+        err = alarm_start(&d->watchdog, &d->loop, watchdog_ms, tell_watchdog, d);
+    return err;
 }
 
 static enum daemon_exit open_all(struct daemon *d)
@@ -170,6 +179,8 @@ static enum daemon_exit open_all(struct daemon *d)
         err = handles_start(d);
     if (err == 0)
         err = daemon_open_rooms(d);
+    if (err == 0)
+        err = alarms_start(d);
     if (err < 0) {
         log_err("cannot start", "reason=%s", log_text(strerror(-err)).text);
         return err == -ENOMEM ? DAEMON_EXIT_TEMPORARY : DAEMON_EXIT_OS;
@@ -196,10 +207,6 @@ enum daemon_exit daemon_new(struct daemon **out, const struct conf *conf, daemon
     }
     uv_prepare_start(&d->prepare, before_block);
     uv_check_start(&d->check, after_block);
-    uv_timer_start(&d->tick, tick_fired, 1000, 1000);
-    uint64_t watchdog_ms = notify_watchdog_ms(d->notify);
-    if (watchdog_ms > 0)
-        uv_timer_start(&d->watchdog, watchdog_fired, watchdog_ms, watchdog_ms);
     *out = d;
     return DAEMON_EXIT_OK;
 }
@@ -224,8 +231,9 @@ enum daemon_exit daemon_run(struct daemon *d)
 static void close_ours(struct daemon *d)
 {
     uv_handle_t *ours[] = {(uv_handle_t *)&d->prepare, (uv_handle_t *)&d->check,
-                           (uv_handle_t *)&d->tick, (uv_handle_t *)&d->watchdog,
                            (uv_handle_t *)&d->drain};
+    alarm_stop(&d->tick);
+    alarm_stop(&d->watchdog);
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         if (d->signals[i].data != NULL)
             uv_close((uv_handle_t *)&d->signals[i], NULL);

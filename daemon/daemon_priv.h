@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "admission.h"
+#include "alarm.h"
 #include "backend.h"
 #include "batch.h"
 #include "cache.h"
@@ -34,9 +35,9 @@ struct daemon {
     uv_signal_t signals[SIGNAL_COUNT];
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_timer_t tick;     /* once a second: rates */
-    uv_timer_t watchdog; /* as often as systemd wants */
-    uv_timer_t drain;    /* the end of patience */
+    uv_timer_t drain; /* the end of patience */
+    struct alarm_clock tick;     /* once a second: rates */
+    struct alarm_clock watchdog; /* as often as systemd wants */
 
     struct notify *notify;
     struct pool *pool;

@@ -5,6 +5,8 @@ noinst_LIBRARIES += libdaemon.a
 libdaemon_a_SOURCES = \
 	daemon/admission.c \
 	daemon/admission.h \
+	daemon/alarm.c \
+	daemon/alarm.h \
 	daemon/arena.c \
 	daemon/arena.h \
 	daemon/backend.c \

@@ -3,11 +3,16 @@
 check_PROGRAMS += \
 	tests/test_admission \
 	tests/test_batch \
+	tests/test_alarm \
 	tests/test_pipeline
 
 tests_test_admission_SOURCES = tests/test_admission.c
 tests_test_admission_CPPFLAGS = $(TEST_CPPFLAGS)
 tests_test_admission_LDADD = $(TEST_LIBS)
+
+tests_test_alarm_SOURCES = tests/test_alarm.c
+tests_test_alarm_CPPFLAGS = $(TEST_CPPFLAGS)
+tests_test_alarm_LDADD = $(TEST_LIBS)
 
 tests_test_batch_SOURCES = tests/test_batch.c
 tests_test_batch_CPPFLAGS = $(TEST_CPPFLAGS)
