@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "cpus.h"
 #include "log.h"
 
 enum { TICK_MS = 1000 };
@@ -33,17 +34,27 @@ static void pass_end(struct daemon *d)
         uv_stop(&d->loop);
 }
 
+static void spin(struct daemon *d)
+{
+    enum loop_spin_end end = loop_spin_before(&d->spin, pipeline_in_flight(d->pipeline) == 0);
+    if (end != LOOP_SPIN_NONE)
+        monitor_add(monitor_loop(d->monitor),
+                    end == LOOP_SPIN_PAID ? MONITOR_loop_spins_paid : MONITOR_loop_spins_vain, 1);
+}
+
 static void before_block(uv_prepare_t *handle)
 {
     struct daemon *d = handle->data;
     do
         pass_end(d);
     while (!pipeline_may_sleep(d->pipeline));
+    spin(d);
 }
 
 static void after_block(uv_check_t *handle)
 {
     struct daemon *d = handle->data;
+    loop_spin_after(&d->spin);
     pipeline_awake(d->pipeline);
     pass_end(d);
 }
@@ -156,6 +167,8 @@ static int handles_start(struct daemon *d)
     }
     if (err < 0)
         return err;
+    loop_spin_init(&d->spin, uv_backend_fd(&d->loop),
+                   cpus_available() > 1 ? d->conf.loop_spin : 0);
     uv_prepare_init(&d->loop, &d->prepare);
     uv_check_init(&d->loop, &d->check);
     uv_timer_init(&d->loop, &d->drain);

@@ -15,6 +15,7 @@
 #include "daemon.h"
 #include "http.h"
 #include "listener.h"
+#include "loop_spin.h"
 #include "module_store.h"
 #include "monitor.h"
 #include "notify.h"
@@ -33,6 +34,7 @@ struct daemon {
     uv_loop_t loop;
     bool loop_ready;
     uv_signal_t signals[SIGNAL_COUNT];
+    struct loop_spin spin;
     uv_prepare_t prepare;
     uv_check_t check;
     uv_timer_t drain; /* the end of patience */

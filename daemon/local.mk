@@ -92,6 +92,8 @@ libdaemon_a_SOURCES = \
 	daemon/listener_bind.c \
 	daemon/log.c \
 	daemon/log.h \
+	daemon/loop_spin.c \
+	daemon/loop_spin.h \
 	daemon/metrics.c \
 	daemon/metrics.def \
 	daemon/metrics.h \
