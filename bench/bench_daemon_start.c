@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "bench/tsv.h"
 #include "clock.h"
@@ -56,6 +57,7 @@ void bench_idle(const struct site *site)
     } figures[] = {{"idle private dirty memory", "Private_Dirty"}, {"idle RSS", "Rss"}};
     struct server servers[COMPARED];
     size_t count = 0;
+    sync(); /* pages of a program that was just built count as dirty until they are on disk */
     for (size_t i = 0; i < COMPARED; i++) {
         if (!server_installed(site, compared[i]))
             continue;

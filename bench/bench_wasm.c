@@ -308,7 +308,7 @@ static void bench_matmul(struct bench *b, enum kern_op op, uint32_t n)
     snprintf(what, sizeof what, "%s %u", info->name, n);
     if (op == KERN_OP_matmul_f32)
         args.u.matmul.alpha.f32 = 1.0f;
-    else
+    else if (op == KERN_OP_matmul_i32)
         args.u.matmul.alpha.i32 = 1;
     args.in[0] = operand(b, info->in, (size_t)n * n, 1);
     args.in[1] = operand(b, info->in, (size_t)n * n, 2);
