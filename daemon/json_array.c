@@ -76,14 +76,14 @@ static enum wire_status fill(uint8_t **dst, enum kern_type type, const json_t *v
                              const struct json_dims *dims, unsigned level)
 {
     if (!json_is_array(v) || json_array_size(v) != dims->size[level])
-        return WIRE_BAD_SHAPE;
+        return WIRE_SHAPE_MISMATCH;
     for (size_t i = 0; i < dims->size[level]; i++) {
         const json_t *element = json_array_get(v, i);
         enum wire_status status;
         if (level + 1 < dims->rank) {
             status = fill(dst, type, element, dims, level + 1);
         } else if (json_is_array(element)) {
-            status = WIRE_BAD_SHAPE;
+            status = WIRE_SHAPE_MISMATCH;
         } else {
             status = json_number(*dst, type, element);
             *dst += kern_type_bytes(type);

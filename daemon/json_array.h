@@ -25,8 +25,8 @@ enum wire_status json_array_dims(struct json_dims *out, const json_t *v);
 /**
  * Writes the numbers of `v`, the last dimension fastest, to dst, which has room for all of dims.
  * dst    aligned to `type`: f32, i32, u32 or u8
- * Returns WIRE_OK, BAD_SHAPE where the nesting is not dims everywhere, BAD_FIELD where an element
- * is no number, BAD_VALUE where one does not fit `type`.
+ * Returns WIRE_OK, SHAPE_MISMATCH where the nesting is not dims everywhere, BAD_FIELD where an
+ * element is no number, BAD_VALUE where one does not fit `type`.
  */
 enum wire_status json_array_fill(void *dst, enum kern_type type, const json_t *v,
                                  const struct json_dims *dims);

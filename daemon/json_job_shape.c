@@ -29,8 +29,10 @@ static enum wire_status take_operand(struct json_parse *p, unsigned i, const cha
 /* A dimension that several members tell: they must agree. */
 static enum wire_status agree(struct json_parse *p, uint32_t *dim, size_t size, const char *name)
 {
-    if (size > UINT32_MAX || (*dim != 0 && *dim != size))
+    if (size > UINT32_MAX)
         return json_parse_refuse(p, WIRE_BAD_SHAPE, name);
+    if (*dim != 0 && *dim != size)
+        return json_parse_refuse(p, WIRE_SHAPE_MISMATCH, name);
     *dim = (uint32_t)size;
     return WIRE_OK;
 }
@@ -44,7 +46,7 @@ static enum wire_status check_flat(struct json_parse *p, unsigned i, uint64_t ro
     if (d->rank != 1)
         return WIRE_OK;
     if (d->size[0] % planes != 0 || d->size[0] / planes != rows * cols)
-        return json_parse_refuse(p, WIRE_BAD_SHAPE, p->operand[i].name);
+        return json_parse_refuse(p, WIRE_SHAPE_MISMATCH, p->operand[i].name);
     return WIRE_OK;
 }
 
@@ -55,7 +57,7 @@ static enum wire_status describe_vectors(struct json_parse *p, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         enum wire_status status = take_operand(p, i, names[i], p->info->in);
         if (status == WIRE_OK && p->operand[i].dims.rank != 1)
-            status = json_parse_refuse(p, WIRE_BAD_SHAPE, names[i]);
+            status = json_parse_refuse(p, WIRE_SHAPE_MISMATCH, names[i]);
         if (status == WIRE_OK)
             status = agree(p, &p->out->header.arg[0], p->operand[i].dims.size[0], names[i]);
         if (status != WIRE_OK)
@@ -73,7 +75,7 @@ static enum wire_status take_matrix(struct json_parse *p, unsigned i, const char
     if (status != WIRE_OK || d->rank == 1)
         return status;
     if (d->rank != 2)
-        return json_parse_refuse(p, WIRE_BAD_SHAPE, name);
+        return json_parse_refuse(p, WIRE_SHAPE_MISMATCH, name);
     status = agree(p, rows, d->size[0], name);
     return status == WIRE_OK ? agree(p, cols, d->size[1], name) : status;
 }
@@ -177,7 +179,7 @@ static enum wire_status take_image(struct json_parse *p)
     enum wire_status status = take_operand(p, 0, "image", p->info->in);
 
     if (status == WIRE_OK && d->rank > 3)
-        status = json_parse_refuse(p, WIRE_BAD_SHAPE, "image");
+        status = json_parse_refuse(p, WIRE_SHAPE_MISMATCH, "image");
     if (status == WIRE_OK && d->rank > 1) {
         status = agree(p, &arg[0], d->size[0], "image");
         if (status == WIRE_OK)
