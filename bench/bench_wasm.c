@@ -5,6 +5,7 @@
  *     bench_wasm [--module FILE] [--v8 SCRIPT] [PART OF A CASE'S NAME ...]
  *
  * The module has wasm_plain.c in it too: the same jobs in plain loops, in the same engine, in turn.
+ * Where jobs wait for memory, sse4 without streaming stores (bench/isa/store128.h) is timed as well.
  * With wasm_v8.mjs, cases that do not wait for memory also run in node's V8, right after the race.
  * All sides must give the same bits before they are timed. Prints the TSV rows that tsv.h tells
  * of and, at the end, the geometric mean of all cases that do not wait for memory. */
@@ -33,13 +34,31 @@ static const struct kern_table table_fma128 = {.isa = KERN_ISA_NEON, .fused = tr
 #undef OP
 }};
 
-enum { ROUNDS = 15, NAME_BYTES = 64 };
+/* sse4 without streaming stores. */
+#define STORE_OPS(X) X(add_f32) X(add_i32) X(add_u8) X(mix_u32) X(mul_f32) X(mul_i32) X(mul_u8)
+#define STORE_DECLARE(name) kern_fn kern_##name##_store128;
+#define STORE_ENTRY(name)   [KERN_OP_##name] = kern_##name##_store128,
+STORE_OPS(STORE_DECLARE)
+static const struct kern_table table_store128 = {
+    .isa = KERN_ISA_SSE4, .fn = {STORE_OPS(STORE_ENTRY)}};
+#undef STORE_OPS
+#undef STORE_DECLARE
+#undef STORE_ENTRY
+
+enum { ROUNDS = 15, NAME_BYTES = 64, RIVALS = 2 };
+
+/* Another way to the same bits, which needs neither phases nor working memory. */
+struct rival {
+    const char *name;
+    const struct kern_table *table; /* NULL: there is none; it may lack ops */
+    bool memory_bound; /* wanted for jobs that wait for memory alone */
+};
 
 /* Two ISAs that give the same bits. */
 struct pair {
     const char *name, *native_name;
     const struct kern_table *wasm, *native;
-    const struct kern_table *plain; /* NULL: none gives these bits */
+    struct rival rivals[RIVALS];
 };
 
 struct bench {
@@ -113,11 +132,11 @@ static void job_run_empty(void *ctx)
     }
 }
 
-/* A job of plain loops, which know neither phases nor working memory. */
-static void job_run_plain(void *ctx)
+/* A rival's job. */
+static void job_run_whole(void *ctx)
 {
     struct job *job = ctx;
-    const struct kern_part all = {.phase = 0};
+    const struct kern_part all = {.end = SIZE_MAX};
     job->table->fn[job->op](&job->args, &all);
 }
 
@@ -216,6 +235,16 @@ static double v8_ns(const struct bench *b, const struct job *job, const uint8_t 
 
 /* ---- a race ---- */
 
+static struct job rival_job(const struct rival *rival, enum kern_op op,
+                            const struct kern_args *args, bool memory_bound)
+{
+    struct job job = {.op = op, .args = *args};
+    if (rival->table != NULL && rival->table->fn[op] != NULL &&
+        (memory_bound || !rival->memory_bound))
+        job.table = rival->table;
+    return job;
+}
+
 /* work: what one run does, in 1e9 `unit`s per second when divided by nanoseconds. args->out has
  * out_bytes. */
 static void race(struct bench *b, const char *what, const char *unit, double work,
@@ -226,13 +255,15 @@ static void race(struct bench *b, const char *what, const char *unit, double wor
     for (size_t i = 0; i < b->pair_count; i++, b->used = used) {
         const struct pair *pair = &b->pairs[i];
         struct times ours, theirs;
-        double plain_ns[ROUNDS];
+        double rival_ns[RIVALS][ROUNDS];
+        struct job rivals[RIVALS];
         char name[NAME_BYTES];
         struct tsv_case c = {"wasm", name, unit, TSV_MORE, ROUNDS, 0};
         struct job wasm = job_of(b, pair->wasm, op, args);
         struct job native = job_of(b, pair->native, op, args);
-        struct job plain = {.table = pair->plain, .op = op, .args = *args};
 
+        for (size_t k = 0; k < RIVALS; k++)
+            rivals[k] = rival_job(&pair->rivals[k], op, args, memory_bound);
         snprintf(name, sizeof name, "%s %s", what, pair->name);
         if (!is_wanted(b, name))
             continue;
@@ -242,21 +273,22 @@ static void race(struct bench *b, const char *what, const char *unit, double wor
         memset(args->out, 0xa5, out_bytes);
         job_run(&wasm);
         tsv_check(memcmp(expected, args->out, out_bytes) == 0, "%s: not the native bits", name);
-        if (plain.table != NULL) {
+        for (size_t k = 0; k < RIVALS && rivals[k].table != NULL; k++) {
             memset(args->out, 0xa5, out_bytes);
-            job_run_plain(&plain);
-            tsv_check(memcmp(expected, args->out, out_bytes) == 0, "%s: not the plain bits", name);
+            job_run_whole(&rivals[k]);
+            tsv_check(memcmp(expected, args->out, out_bytes) == 0, "%s: not the bits of %s", name,
+                      pair->rivals[k].name);
         }
         for (size_t round = 0; round < ROUNDS; round++) {
             times_take(&ours, round, &wasm);
             times_take(&theirs, round, &native);
-            if (plain.table != NULL)
-                plain_ns[round] = tsv_call_ns(job_run_plain, &plain);
+            for (size_t k = 0; k < RIVALS && rivals[k].table != NULL; k++)
+                rival_ns[k][round] = tsv_call_ns(job_run_whole, &rivals[k]);
         }
         double our = work / times_kernel_ns(&ours), their = work / times_kernel_ns(&theirs);
         tsv_row(&c, our, pair->native_name, their);
-        if (plain.table != NULL)
-            tsv_row(&c, our, "plain loops", work / tsv_median(plain_ns, ROUNDS));
+        for (size_t k = 0; k < RIVALS && rivals[k].table != NULL; k++)
+            tsv_row(&c, our, pair->rivals[k].name, work / tsv_median(rival_ns[k], ROUNDS));
         if (!memory_bound) {
             double v8 = v8_ns(b, &wasm, expected, out_bytes);
             if (v8 > 0)
@@ -427,10 +459,12 @@ int main(int argc, char **argv)
               "no memory for the window");
     b.pairs[b.pair_count++] =
         (struct pair){"wasm128", "sse4", wasm_engine_table(KERN_ISA_WASM128),
-                      kern_table(KERN_ISA_SSE4), wasm_engine_plain()};
+                      kern_table(KERN_ISA_SSE4),
+                      {{"plain loops", wasm_engine_plain(), false},
+                       {"sse4, plain stores", &table_store128, true}}};
     if (kern_isa_usable(KERN_ISA_AVX2))
         b.pairs[b.pair_count++] = (struct pair){
-            "wasm128r", "fma128", wasm_engine_table(KERN_ISA_WASM128R), &table_fma128, NULL};
+            "wasm128r", "fma128", wasm_engine_table(KERN_ISA_WASM128R), &table_fma128, {{0}}};
     bench_all(&b);
     bench_calls(&b);
     if (b.log_count != 0) {

@@ -2,21 +2,33 @@
 EXTRA_DIST += \
 	bench/bench_wasm.c \
 	bench/isa/fma128.h \
+	bench/isa/store128.h \
 	bench/wasm_plain.c \
 	bench/wasm_v8.mjs
 
 if WASM
 if KERN_X86
-EXTRA_LIBRARIES += bench/libkern_fma128.a
+EXTRA_LIBRARIES += bench/libkern_fma128.a bench/libkern_store128.a
 bench_libkern_fma128_a_SOURCES = $(KERN_SOURCES)
 bench_libkern_fma128_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/bench
 bench_libkern_fma128_a_CFLAGS = $(KERN_CFLAGS) -mavx2 -mfma -mbmi2 -DKERN_ISA=fma128
+bench_libkern_store128_a_SOURCES = \
+	kernels/add_f32.c \
+	kernels/add_i32.c \
+	kernels/add_u8.c \
+	kernels/mix_u32.c \
+	kernels/mul_f32.c \
+	kernels/mul_i32.c \
+	kernels/mul_u8.c
+bench_libkern_store128_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/bench
+bench_libkern_store128_a_CFLAGS = $(KERN_CFLAGS) -msse4.2 -DKERN_ISA=store128
 
 EXTRA_PROGRAMS += bench/bench_wasm
 bench_bench_wasm_SOURCES = bench/bench_wasm.c $(WASM_ENGINE_SOURCES)
 bench_bench_wasm_CPPFLAGS = $(BENCH_CPPFLAGS) $(WASMTIME_CPPFLAGS) \
 	-DBENCH_WASM='"$(abs_top_builddir)/bench/kernels.wasm"'
-bench_bench_wasm_LDADD = bench/libkern_fma128.a $(WASMTIME_LIB) $(BENCH_LIBS)
+bench_bench_wasm_LDADD = \
+	bench/libkern_fma128.a bench/libkern_store128.a $(WASMTIME_LIB) $(BENCH_LIBS)
 $(bench_bench_wasm_OBJECTS): | $(WASMTIME_LIB)
 EXTRA_bench_bench_wasm_DEPENDENCIES = bench/kernels.wasm
 
