@@ -80,6 +80,9 @@ static void bench_rates(const struct site *site)
     start(&server, site, "sse4");
     const struct tsv_case large = {"wasm", "64 MiB add_f32 by arena", "jobs/s", TSV_MORE, 7, 0};
     race(&large, &server, KERN_OP_add_f32, (size_t)64 << 20, 2, true, 0.5, rate);
+    /* Reads as much, and stores next to nothing. */
+    const struct tsv_case hash = {"wasm", "64 MiB hash_fast by arena", "jobs/s", TSV_MORE, 7, 0};
+    race(&hash, &server, KERN_OP_hash_fast, (size_t)64 << 20, 2, true, 1, rate);
     server_stop(&server, SIGTERM);
 }
 
