@@ -123,7 +123,10 @@ int daemon_open_rooms(struct daemon *d)
         .wasm = d->wasm,
         .backend = daemon_backend(&d->conf),
     };
-    err = pipeline_new(&d->pipeline, &rooms, &limits, workers, d->conf.spin);
+    const struct pipeline_crew crew = {.worker_count = workers,
+                                       .spin_ns = d->conf.spin,
+                                       .nice = (unsigned)d->conf.worker_nice};
+    err = pipeline_new(&d->pipeline, &rooms, &limits, &crew);
     if (err < 0)
         return err;
     struct connection_rooms connection_rooms = {

@@ -13,9 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "log.h"
 
 /* Batches per worker that may be out: one running, one ready when it ends. */
 enum { TASKS_PER_WORKER = 2 };
@@ -314,8 +316,22 @@ static int handles_start(struct pipeline *p)
     return err;
 }
 
+/* On the worker, whose niceness Linux keeps apart from the other threads'. What it starts, a
+ * simdd-wasm, is as nice. */
+static void worker_begin(void *user, unsigned worker)
+{
+    const struct pipeline *p = user;
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, 0);
+    if (p->worker_nice == 0 || errno != 0)
+        return;
+    if (setpriority(PRIO_PROCESS, 0, nice + (int)p->worker_nice) < 0 && worker == 0)
+        log_warn("workers are no nicer than the loop", "worker_nice=%u reason=%s", p->worker_nice,
+                 strerror(errno));
+}
+
 int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
-                 const struct pipeline_limits *limits, unsigned worker_count, uint64_t spin_ns)
+                 const struct pipeline_limits *limits, const struct pipeline_crew *crew)
 {
     struct pipeline *p = aligned_alloc(_Alignof(struct pipeline), sizeof(*p));
     if (p == NULL)
@@ -323,17 +339,20 @@ int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
     memset(p, 0, sizeof(*p));
     p->rooms = *rooms;
     p->limits = *limits;
-    p->worker_count = worker_count;
-    p->tasks_max = (size_t)worker_count * TASKS_PER_WORKER;
+    p->worker_count = crew->worker_count;
+    p->worker_nice = crew->nice;
+    p->tasks_max = (size_t)p->worker_count * TASKS_PER_WORKER;
     p->calls_end = &p->calls_waiting;
-    p->calls_max = worker_count > 1 ? worker_count - 1 : 1;
+    p->calls_max = p->worker_count > 1 ? p->worker_count - 1 : 1;
     cost_init(&p->cost);
     cost_init(&p->wasm_cost);
 
     struct sched_config cfg = {
-        .worker_count = worker_count,
+        .worker_count = p->worker_count,
         .injector_capacity = p->tasks_max,
-        .spin_ns = spin_ns,
+        .spin_ns = crew->spin_ns,
+        .thread_start = worker_begin,
+        .user = p,
     };
     int err = 0;
     p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

@@ -43,9 +43,15 @@ struct pipeline_rooms {
     enum wire_backend backend;  /* of jobs that leave the choice to us */
 };
 
-/* Creates the workers too (worker_count of them); the scheduler belongs to the pipeline. */
+struct pipeline_crew {
+    unsigned worker_count;
+    uint64_t spin_ns; /* a worker that runs dry looks this long before it sleeps */
+    unsigned nice;    /* added to the niceness of each worker */
+};
+
+/* Creates the workers too; the scheduler belongs to the pipeline. */
 int pipeline_new(struct pipeline **out, const struct pipeline_rooms *rooms,
-                 const struct pipeline_limits *limits, unsigned worker_count, uint64_t spin_ns);
+                 const struct pipeline_limits *limits, const struct pipeline_crew *crew);
 
 /* Ends the workers. All jobs must be done: see pipeline_in_flight(). Its handles close as the loop
  * runs on, and its memory goes with the last of them. NULL is fine. */

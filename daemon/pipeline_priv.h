@@ -52,6 +52,7 @@ struct pipeline {
     struct ring_mpmc *finished; /* batches, from workers to the loop */
     struct digest digest;
     unsigned worker_count;
+    unsigned worker_nice; /* workers read it as they start */
     int wake_fd;
     struct pipeline_worker *workers;
 

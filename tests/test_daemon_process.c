@@ -1,10 +1,12 @@
 /* The daemon as a process: arguments, configuration, and its socket's path. */
 #include "config.h"
 
+#include <glob.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -188,6 +190,49 @@ START_TEST(a_metrics_address_in_use_ends_the_start)
 }
 END_TEST
 
+/* ---- workers ---- */
+
+/* The daemon's threads whose name begins so and whose niceness is `nice`. */
+static unsigned threads_as_nice(const char *name, int nice)
+{
+    char pattern[64];
+    unsigned count = 0;
+    glob_t tasks;
+    (void)snprintf(pattern, sizeof(pattern), "/proc/%d/task/*/stat", (int)bed.pid);
+    ck_assert_int_eq(glob(pattern, 0, NULL, &tasks), 0);
+    for (size_t i = 0; i < tasks.gl_pathc; i++) {
+        char thread[17];
+        int found;
+        FILE *f = fopen(tasks.gl_pathv[i], "r");
+        /* proc(5): pid (comm) state ..., niceness is the 19th */
+        if (f != NULL &&
+            fscanf(f,
+                   "%*d (%16[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d"
+                   " %d",
+                   thread, &found) == 2 &&
+            strncmp(thread, name, strlen(name)) == 0)
+            count += found == nice;
+        if (f != NULL)
+            (void)fclose(f);
+    }
+    globfree(&tasks);
+    return count;
+}
+
+START_TEST(workers_are_nicer_than_the_loop)
+{
+    static const char *const flags[] = {"--workers", "3", "--worker-nice", "7", NULL};
+    const int base = getpriority(PRIO_PROCESS, 0);
+    ck_assert(bed_start(&bed, flags));
+    for (double end = bed_now() + BED_PATIENCE_S; threads_as_nice("simdd-w", base + 7) != 3;) {
+        ck_assert_msg(bed_now() < end, "the workers are not");
+        (void)usleep(1000);
+    }
+    ck_assert_uint_eq(threads_as_nice("", base + 7), 3);
+    ck_assert_int_eq(bed_stop(&bed), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("daemon, process");
@@ -206,6 +251,7 @@ int main(void)
     tcase_add_test(t, a_path_that_cannot_be_made_exits_73_or_77);
     tcase_add_test(t, a_path_too_long_exits_78);
     tcase_add_test(t, a_metrics_address_in_use_ends_the_start);
+    tcase_add_test(t, workers_are_nicer_than_the_loop);
     suite_add_tcase(s, t);
     return suite_run(s);
 }

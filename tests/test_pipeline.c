@@ -74,7 +74,8 @@ static void start(unsigned workers, struct pipeline_limits limits)
         .native = &native,
         .monitor = monitor,
     };
-    ck_assert_int_eq(pipeline_new(&pipeline, &rooms, &limits, workers, 1000), 0);
+    const struct pipeline_crew crew = {.worker_count = workers, .spin_ns = 1000};
+    ck_assert_int_eq(pipeline_new(&pipeline, &rooms, &limits, &crew), 0);
     uv_prepare_init(&loop, &prepare);
     uv_check_init(&loop, &check);
     uv_prepare_start(&prepare, before_block);
