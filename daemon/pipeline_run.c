@@ -2,9 +2,10 @@
  *
  * A job estimated above split_min is run range by range, each offered to the other workers; between
  * two ranges it stops if its client has gone or its deadline has passed, so it is split even where
- * there is but one worker. Any other job runs through on the worker that took its batch. Scratch
- * memory comes from the running thread's part of the pool for each range, since a worker that waits
- * for its thieves may run another job's range meanwhile.
+ * there is but one worker. Any other job runs through on the worker that took its batch. Each
+ * worker has scratch memory of its own for each job that it runs ranges of, since one that waits
+ * for its thieves may run another job's range meanwhile, and keeps it until the job is over: what it
+ * has packed for one range serves the next.
  */
 #include "config.h"
 
@@ -16,8 +17,13 @@
 
 #include "clock.h"
 
-/* A range worth handing over: well above the cost of a steal and of taking scratch memory. */
+/* A range worth handing over: well above the cost of a steal. */
 enum { RANGE_NS = 100000 };
+
+struct split_scratch {
+    void *memory; /* owned: plan->scratch_bytes; NULL: none yet */
+    uint32_t phase_end; /* 1 + the phase that memory was last used in */
+};
 
 /* One job being run by several workers. */
 struct split {
@@ -26,6 +32,7 @@ struct split {
     const struct kern_plan *plan;
     void *shared;
     uint32_t phase;
+    struct split_scratch *scratch; /* by worker; each touches its own alone while the job runs */
     /* any worker */
     _Atomic uint32_t status;  /* a failure, if there was one */
     _Atomic uint64_t busy_ns; /* sum over all ranges */
@@ -64,10 +71,10 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
         atomic_store_explicit(&split->status, (uint32_t)stop, memory_order_relaxed);
         return;
     }
-    void *scratch = NULL;
-    if (split->plan->scratch_bytes > 0) {
-        scratch = pool_take(me->local, split->plan->scratch_bytes);
-        if (scratch == NULL) {
+    struct split_scratch *scratch = &split->scratch[index];
+    if (split->plan->scratch_bytes > 0 && scratch->memory == NULL) {
+        scratch->memory = pool_take(me->local, split->plan->scratch_bytes);
+        if (scratch->memory == NULL) {
             atomic_store_explicit(&split->status, WIRE_OVERLOADED, memory_order_relaxed);
             return;
         }
@@ -76,14 +83,15 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
                              .begin = begin,
                              .end = end,
                              .shared = split->shared,
-                             .scratch = scratch};
+                             .scratch = scratch->memory,
+                             .kept = scratch->phase_end == split->phase + 1};
+    scratch->phase_end = split->phase + 1;
     enum wire_status status = p->rooms.native->run(p->rooms.native, index,
                                                    (enum kern_op)split->job->op,
                                                    &split->job->args, &part);
     atomic_fetch_add_explicit(&split->busy_ns, clock_ns() - start_ns, memory_order_relaxed);
     if (status != WIRE_OK)
         atomic_store_explicit(&split->status, (uint32_t)status, memory_order_relaxed);
-    pool_give(me->local, scratch, split->plan->scratch_bytes);
 }
 
 /* So many units that a range takes about RANGE_NS. */
@@ -99,6 +107,12 @@ static enum wire_status run_split(struct pipeline *p, struct sched_worker *w, st
 {
     enum kern_op op = (enum kern_op)job->op;
     struct split split = {.p = p, .job = job, .plan = plan, .shared = shared};
+    struct pool_local *local = p->workers[sched_worker_index(w)].local;
+    const size_t scratch_bytes = p->worker_count * sizeof(*split.scratch);
+    split.scratch = pool_take(local, scratch_bytes);
+    if (split.scratch == NULL)
+        return WIRE_OVERLOADED;
+    memset(split.scratch, 0, scratch_bytes);
     for (uint32_t phase = 0; phase < plan->phase_count; phase++) {
         split.phase = phase;
         size_t units = kern_phase_units(op, p->rooms.native->isa, &job->args, phase);
@@ -106,6 +120,10 @@ static enum wire_status run_split(struct pipeline *p, struct sched_worker *w, st
         if (atomic_load_explicit(&split.status, memory_order_relaxed) != WIRE_OK)
             break;
     }
+    /* What others took is given here: sched_for() ordered all that they did before this. */
+    for (unsigned i = 0; i < p->worker_count; i++)
+        pool_give(local, split.scratch[i].memory, plan->scratch_bytes);
+    pool_give(local, split.scratch, scratch_bytes);
     job->busy_ns = atomic_load_explicit(&split.busy_ns, memory_order_relaxed);
     return (enum wire_status)atomic_load_explicit(&split.status, memory_order_relaxed);
 }

@@ -125,6 +125,7 @@ struct kern_part {
     size_t begin, end; /* units */
     void *shared;      /* kern_plan.shared_bytes; one for the job, kept from phase to phase */
     void *scratch;     /* kern_plan.scratch_bytes; nobody else's while this range runs */
+    bool kept;         /* scratch is as another range of this phase left it: a kernel may go on */
 };
 
 typedef void kern_fn(const struct kern_args *args, const struct kern_part *part);

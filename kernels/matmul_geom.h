@@ -10,10 +10,10 @@
  *
  * A packed job works through b block by block (block_cols columns by block_cells of k; all of k
  * for one column block, then the next). Each block has two phases: the workers pack it into the
- * shared memory, one panel of tile columns per unit; then they multiply it, one unit per
+ * shared memory, MATMUL_PACK_COLS columns per unit; then they multiply it, one unit per
  * row block x column tile, packing their rows of a into scratch. Column tiles of one row block are
- * neighbours, so a worker that runs a range of units packs its rows once. Between blocks of k the
- * sums wait in c. */
+ * neighbours, so a worker that runs units one after the other packs its rows once, even range by
+ * range if it keeps its scratch. Between blocks of k the sums wait in c. */
 #ifndef KERNELS_MATMUL_GEOM_H
 #define KERNELS_MATMUL_GEOM_H
 
@@ -45,6 +45,8 @@ enum {
     MATMUL_BLOCK_ROWS = 96,
     MATMUL_TILE_COLS = 128,
     MATMUL_BLOCK_COLS = 2048, /* 8 MiB of shared memory */
+    /* Panels of any width fit; fewer columns would mean to read b in short runs. */
+    MATMUL_PACK_COLS = 128,
     /* A line of L1 stays empty between packed rows of a: rows a power of two apart would fight for
      * the same few sets (12 of 4 KiB: 7 % of the time). */
     MATMUL_ROW_GAP = 16,
@@ -106,6 +108,11 @@ static inline void matmul_geom_init(struct matmul_geom *g, const struct kern_mat
     g->cell_blocks = matmul_ceil_div(g->cells, g->block_cells);
     g->tile_cols = matmul_even_part(g->block_cols, MATMUL_TILE_COLS, panel_cols);
 }
+
+/* What lies in scratch before the packed rows of a. */
+struct matmul_packed {
+    _Alignas(64) size_t row; /* of a: the first one that is packed; SIZE_MAX: none is */
+};
 
 /* From one packed row of a to the next. */
 static inline size_t matmul_packed_row(size_t cells)

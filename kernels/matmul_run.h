@@ -218,8 +218,8 @@ static void direct_run(const struct job *job, const struct kern_args *args, size
 static void pack_part(const struct job *job, const struct matmul_phase *phase,
                       const struct kern_part *part)
 {
-    const size_t col = part->begin * TILE_COLS;
-    const size_t end = matmul_min(part->end * TILE_COLS, phase->cols);
+    const size_t col = part->begin * MATMUL_PACK_COLS;
+    const size_t end = matmul_min(part->end * MATMUL_PACK_COLS, phase->cols);
     const struct area area = {.col = phase->col + col, .cols = end - col};
     cell *to = part->shared;
 
@@ -234,18 +234,20 @@ static void multiply_part(const struct job *job, const struct matmul_phase *phas
     const size_t across = matmul_ceil_div(phase->cols, g->tile_cols);
     const struct span k = {phase->cell, phase->cells};
     const cell *b_packed = part->shared;
-    cell *a_packed = part->scratch;
-    size_t packed_row = SIZE_MAX;
+    struct matmul_packed *packed = part->scratch;
+    cell *a_packed = (cell *)(void *)(packed + 1);
 
+    if (!part->kept)
+        packed->row = SIZE_MAX;
     for (size_t unit = part->begin; unit < part->end; unit++) {
         size_t tile_col = unit % across * g->tile_cols;
         struct area area = {.row = unit / across * g->block_rows, .col = phase->col + tile_col};
         area.rows = matmul_min(mm->m - area.row, g->block_rows);
         area.cols = matmul_min(phase->cols - tile_col, g->tile_cols);
         size_t height = matmul_even_part(area.rows, TILE_ROWS, 1);
-        if (packed_row != area.row) {
+        if (packed->row != area.row) {
             pack_a(a_packed, job, &area, k, height);
-            packed_row = area.row;
+            packed->row = area.row;
         }
         struct tile_row t = {.b = b_packed + tile_col * k.cells,
                              .b_cell = TILE_COLS,

@@ -46,7 +46,8 @@ void kern_plan_matmul(struct kern_plan *plan, enum kern_op op, enum kern_isa isa
     /* Two phases per block of b. A b of 2^40 elements, far over any payload, has below 2^31. */
     plan->phase_count = (uint32_t)(2 * g.col_blocks * g.cell_blocks);
     plan->shared_bytes = g.block_cols * g.block_cells * MATMUL_CELL_BYTES;
-    plan->scratch_bytes = g.block_rows * matmul_packed_row(g.block_cells) * MATMUL_CELL_BYTES;
+    plan->scratch_bytes = sizeof(struct matmul_packed) +
+                          g.block_rows * matmul_packed_row(g.block_cells) * MATMUL_CELL_BYTES;
 }
 
 size_t kern_units_matmul(enum kern_op op, enum kern_isa isa, const struct kern_args *args,
@@ -65,6 +66,6 @@ size_t kern_units_matmul(enum kern_op op, enum kern_isa isa, const struct kern_a
                matmul_ceil_div(mm->n, MATMUL_DIRECT_COLS);
     matmul_phase_init(&p, &g, mm, phase);
     if (!p.multiply)
-        return matmul_ceil_div(p.cols, tile.panel_cols);
+        return matmul_ceil_div(p.cols, MATMUL_PACK_COLS);
     return g.row_blocks * matmul_ceil_div(p.cols, g.tile_cols);
 }

@@ -211,7 +211,8 @@ static int compare_sizes(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One phase, cut at random places; the ranges run in random order. */
+/* One phase, cut at random places; the ranges run in random order, half of them in the scratch
+ * memory that the one before has left. */
 static void run_phase_split(struct kcase *k, const struct kern_args *args, uint32_t phase,
                             struct memory *m)
 {
@@ -226,6 +227,7 @@ static void run_phase_split(struct kcase *k, const struct kern_args *args, uint3
         order[i] = order[other];
         order[other] = i;
     }
+    bool used = false;
     for (size_t i = 0; i < ranges; i++) {
         struct kern_part part = {.phase = phase,
                                  .begin = cuts[order[i]],
@@ -234,8 +236,11 @@ static void run_phase_split(struct kcase *k, const struct kern_args *args, uint3
                                  .scratch = m->scratch.data};
         if (part.begin == part.end)
             continue;
-        memset(m->scratch.data, GARBAGE_BYTE, m->scratch.bytes);
+        part.kept = used && kcase_below(k, 2) == 0;
+        if (!part.kept)
+            memset(m->scratch.data, GARBAGE_BYTE, m->scratch.bytes);
         k->table->fn[k->op](args, &part);
+        used = true;
     }
 }
 

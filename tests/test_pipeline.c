@@ -187,26 +187,36 @@ START_TEST(a_batch_over_the_limit_runs_on_a_worker)
 }
 END_TEST
 
+/* Small; and with several blocks of k and of rows, so that workers come back to the rows that they
+ * have packed, of the same block and of another. */
+static const struct {
+    uint32_t m, n, k;
+} split_shapes[] = {{130, 130, 130}, {100, 90, 3100}};
+
 START_TEST(a_split_job_gives_the_same_bits)
 {
-    enum { SIDE = 130 };
-    static float in[2 * SIDE * SIDE];
-    static float want[SIDE * SIDE];
+    enum { TIMES = 20, IN_MAX = 190 * 3100, OUT_MAX = 130 * 130 };
+    static float in[IN_MAX], want[OUT_MAX];
+    const uint32_t m = split_shapes[_i].m, n = split_shapes[_i].n, k = split_shapes[_i].k;
     const struct wire_request h = {.op = KERN_OP_matmul_f32,
-                                   .arg = {SIDE, SIDE, SIDE, 0, 0, 0, 0x3f800000, 0}};
-    for (size_t i = 0; i < 2 * SIDE * SIDE; i++)
+                                   .arg = {m, n, k, 0, 0, 0, 0x3f800000, 0}};
+    for (size_t i = 0; i < IN_MAX; i++)
         in[i] = (float)((i * 2654435761u) % 1000) / 333.0f;
-    struct kern_args args = {.in = {in, in + SIDE * SIDE}, .out = want};
-    args.u.matmul = (struct kern_matmul){.m = SIDE, .n = SIDE, .k = SIDE, .lda = SIDE,
-                                         .ldb = SIDE, .ldc = SIDE, .alpha = {.f32 = 1}};
+    struct kern_args args = {.in = {in, in + (size_t)m * k}, .out = want};
+    args.u.matmul = (struct kern_matmul){
+        .m = m, .n = n, .k = k, .lda = k, .ldb = n, .ldc = n, .alpha = {.f32 = 1}};
     start(3, all_split);
     /* The reference needs no memory of its own. */
     kern_run(kern_table_ref(native.table->fused), KERN_OP_matmul_f32, &args, NULL, NULL);
-    submit(make(&h, in));
-    finish();
-    ck_assert_uint_eq(ended.by_status[WIRE_OK], 1);
-    ck_assert_uint_eq(ended.result_bytes, sizeof(want));
-    ck_assert_mem_eq(ended.result, want, sizeof(want));
+    for (unsigned i = 1; i <= TIMES; i++) {
+        struct job *job = make(&h, in);
+        job->cache_mode = WIRE_CACHE_NEVER;
+        submit(job);
+        finish();
+        ck_assert_uint_eq(ended.by_status[WIRE_OK], i);
+        ck_assert_uint_eq(ended.result_bytes, (size_t)m * n * sizeof(*want));
+        ck_assert_mem_eq(ended.result, want, ended.result_bytes);
+    }
     stop();
 }
 END_TEST
@@ -393,7 +403,8 @@ int main(void)
     tcase_set_timeout(t, 120);
     tcase_add_test(t, a_small_batch_runs_on_the_loop);
     tcase_add_test(t, a_batch_over_the_limit_runs_on_a_worker);
-    tcase_add_test(t, a_split_job_gives_the_same_bits);
+    tcase_add_loop_test(t, a_split_job_gives_the_same_bits, 0,
+                        sizeof(split_shapes) / sizeof(split_shapes[0]));
     tcase_add_test(t, a_repeated_job_is_answered_from_the_cache);
     tcase_add_test(t, the_cache_never_crosses_users);
     tcase_add_test(t, a_parameter_that_differs_is_another_result);
