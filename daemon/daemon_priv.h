@@ -37,7 +37,7 @@ struct daemon {
     struct loop_spin spin;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_timer_t drain; /* the end of patience */
+    uv_timer_t drain;            /* the end of patience */
     struct alarm_clock tick;     /* once a second: rates */
     struct alarm_clock watchdog; /* as often as systemd wants */
 

@@ -21,7 +21,7 @@
 enum { RANGE_NS = 100000 };
 
 struct split_scratch {
-    void *memory; /* owned: plan->scratch_bytes; NULL: none yet */
+    void *memory;       /* owned: plan->scratch_bytes; NULL: none yet */
     uint32_t phase_end; /* 1 + the phase that memory was last used in */
 };
 

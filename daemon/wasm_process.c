@@ -31,7 +31,7 @@ struct wasm_process {
     _Atomic uint32_t refs; /* any thread */
     _Atomic bool dead;     /* any thread; never false again */
     pid_t pid;             /* ours to reap: nobody else's until process_free() */
-    int sock; /* hangs up when the process ends, or wants to be rid of us */
+    int sock;              /* hangs up when the process ends, or wants to be rid of us */
     unsigned workers;
     uint32_t spin_ns;
     struct host_lane *lanes; /* shared with the process */
@@ -103,11 +103,9 @@ static int process_exec(struct wasm_process *p, const char *path)
     p->sock = pair[0];
     int err = spawn(&p->pid, path, pair[1]);
     close(pair[1]);
-    if (err < 0) {
+    if (err < 0)
         p->pid = 0;
-        return err;
-    }
-    return 0;
+    return err;
 }
 
 int wasm_process_start(struct wasm_process **out, struct wasm_reply *reply,
