@@ -94,12 +94,14 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
         atomic_store_explicit(&split->status, (uint32_t)status, memory_order_relaxed);
 }
 
-/* So many units that a range takes about RANGE_NS. */
-static size_t range_grain(const struct job *job, const struct kern_plan *plan, size_t units)
+size_t pipeline_range_grain(const struct job *job, const struct kern_plan *plan, size_t units,
+                            uint64_t range_ns)
 {
+    const uint64_t step = plan->range_units;
     uint64_t phase_ns = (uint64_t)job->estimate_ns / plan->phase_count + 1;
-    uint64_t grain = (uint64_t)units * RANGE_NS / phase_ns;
-    return grain < 1 ? 1 : grain > units ? units : (size_t)grain;
+    uint64_t grain = (uint64_t)units * range_ns / phase_ns;
+    grain = grain < step ? step : grain / step * step;
+    return grain > units ? units : (size_t)grain;
 }
 
 static enum wire_status run_split(struct pipeline *p, struct sched_worker *w, struct job *job,
@@ -116,7 +118,7 @@ static enum wire_status run_split(struct pipeline *p, struct sched_worker *w, st
     for (uint32_t phase = 0; phase < plan->phase_count; phase++) {
         split.phase = phase;
         size_t units = kern_phase_units(op, p->rooms.native->isa, &job->args, phase);
-        sched_for(w, units, range_grain(job, plan, units), split_range, &split);
+        sched_for(w, units, pipeline_range_grain(job, plan, units, RANGE_NS), split_range, &split);
         if (atomic_load_explicit(&split.status, memory_order_relaxed) != WIRE_OK)
             break;
     }

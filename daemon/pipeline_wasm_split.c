@@ -143,14 +143,11 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
     atomic_fetch_add_explicit(&split->busy_ns, clock_ns() - start_ns, memory_order_relaxed);
 }
 
-static size_t range_grain(const struct wasm_split *split, uint32_t phase_count, size_t units)
+static uint64_t range_ns(const struct wasm_split *split, const struct kern_plan *plan)
 {
-    uint64_t phase_ns = (uint64_t)split->job->estimate_ns / phase_count + 1;
-    uint64_t range_ns = phase_ns / (split->p->worker_count * RANGES_PER_WORKER);
-    range_ns = range_ns < RANGE_MIN_NS ? RANGE_MIN_NS
-               : range_ns > RANGE_MAX_NS ? RANGE_MAX_NS : range_ns;
-    uint64_t grain = (uint64_t)units * range_ns / phase_ns;
-    return grain < 1 ? 1 : grain > units ? units : (size_t)grain;
+    uint64_t phase_ns = (uint64_t)split->job->estimate_ns / plan->phase_count;
+    uint64_t ns = phase_ns / (split->p->worker_count * RANGES_PER_WORKER);
+    return ns < RANGE_MIN_NS ? RANGE_MIN_NS : ns > RANGE_MAX_NS ? RANGE_MAX_NS : ns;
 }
 
 static void run_kernel_ranges(struct wasm_split *split, struct sched_worker *w)
@@ -179,7 +176,9 @@ static void run_kernel_ranges(struct wasm_split *split, struct sched_worker *w)
     for (uint32_t phase = 0; phase < plan.phase_count && !split_is_over(split); phase++) {
         size_t units = kern_phase_units(op, isa, &job->args, phase);
         split->task.u.kernel.phase = phase;
-        sched_for(w, units, range_grain(split, plan.phase_count, units), split_range, split);
+        sched_for(w, units,
+                  pipeline_range_grain(job, &plan, units, range_ns(split, &plan)), split_range,
+                  split);
     }
     segment_give(job_segment(job), shared);
 }

@@ -13,6 +13,8 @@
 
 enum {
     CONV2D_ROWS = 4,      /* rows of the result at once, for they share what they read */
+    /* Each range begins with an empty ring: with fewer rows, filling it would take the time. */
+    CONV2D_RANGE_ROWS = 8,
     /* Where V_SPREADS, the taps lie behind the ring, column by column, each in all lanes of a
      * vector: one load, at a constant distance from that for the row above. */
     CONV2D_SPREAD = 4,

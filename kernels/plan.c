@@ -13,7 +13,7 @@ static enum kern_family op_family(enum kern_op op)
 void kern_plan(struct kern_plan *plan, enum kern_op op, enum kern_isa isa,
                const struct kern_args *args)
 {
-    *plan = (struct kern_plan){.phase_count = 1};
+    *plan = (struct kern_plan){.phase_count = 1, .range_units = 1};
     switch (op_family(op)) {
     case KERN_matmul:
         kern_plan_matmul(plan, op, isa, args);

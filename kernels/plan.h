@@ -9,7 +9,7 @@
 
 #include "kern.h"
 
-/* *plan is all zero but for phase_count, which is 1. */
+/* *plan is all zero but for phase_count and range_units, which are 1. */
 void kern_plan_matmul(struct kern_plan *plan, enum kern_op op, enum kern_isa isa,
                       const struct kern_args *args);
 void kern_plan_conv2d(struct kern_plan *plan, enum kern_op op, enum kern_isa isa,

@@ -15,6 +15,7 @@ void kern_plan_conv2d(struct kern_plan *plan, enum kern_op op, enum kern_isa isa
     if (isa == KERN_ISA_SCALAR)
         return;
     conv2d_geom_init(&g, &args->u.conv2d);
+    plan->range_units = CONV2D_RANGE_ROWS;
     plan->scratch_bytes = (g.rows * g.stride + g.taps) * CONV2D_TAP_BYTES;
 }
 

@@ -1,7 +1,7 @@
 /* The pipeline with real rooms and no socket: every job ends once, with the right bits. */
 #include "config.h"
 
-#include "pipeline.h"
+#include "pipeline_priv.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -221,6 +221,18 @@ START_TEST(a_split_job_gives_the_same_bits)
 }
 END_TEST
 
+START_TEST(a_range_is_as_long_as_asked_in_whole_steps)
+{
+    const struct kern_plan plan = {.phase_count = 2, .range_units = 8};
+    const struct job job = {.estimate_ns = 20000000}; /* 10 ms a phase */
+    ck_assert_uint_eq(pipeline_range_grain(&job, &plan, 1000, 100000), 8); /* of 10 units */
+    ck_assert_uint_eq(pipeline_range_grain(&job, &plan, 1000, 200000), 16);
+    ck_assert_uint_eq(pipeline_range_grain(&job, &plan, 100, 100000), 8); /* a unit takes as long */
+    ck_assert_uint_eq(pipeline_range_grain(&job, &plan, 5, 100000), 5);
+    ck_assert_uint_eq(pipeline_range_grain(&job, &plan, 1000, 100000000), 1000);
+}
+END_TEST
+
 START_TEST(a_repeated_job_is_answered_from_the_cache)
 {
     start(2, all_inline);
@@ -405,6 +417,7 @@ int main(void)
     tcase_add_test(t, a_batch_over_the_limit_runs_on_a_worker);
     tcase_add_loop_test(t, a_split_job_gives_the_same_bits, 0,
                         sizeof(split_shapes) / sizeof(split_shapes[0]));
+    tcase_add_test(t, a_range_is_as_long_as_asked_in_whole_steps);
     tcase_add_test(t, a_repeated_job_is_answered_from_the_cache);
     tcase_add_test(t, the_cache_never_crosses_users);
     tcase_add_test(t, a_parameter_that_differs_is_another_result);
