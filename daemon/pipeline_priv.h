@@ -78,7 +78,8 @@ void pipeline_job_finish(struct pipeline *p, struct job *job, uint64_t ran_ns);
 /* The task of a batch: runs its errand, then hands it to the loop. On a worker. */
 void pipeline_task(struct sched_worker *w, struct sched_task *task);
 
-/* So many units of a phase that a range takes about range_ns, in steps that suit the kernel. */
+/* So many units of a phase that a range takes about range_ns, in steps that suit the kernel unless
+ * those would take far too long. */
 size_t pipeline_range_grain(const struct job *job, const struct kern_plan *plan, size_t units,
                             uint64_t range_ns);
 

@@ -17,8 +17,9 @@
 
 #include "clock.h"
 
-/* A range worth handing over: well above the cost of a steal. */
-enum { RANGE_NS = 100000 };
+/* A range worth handing over: well above the cost of a steal. And how long one may become for the
+ * kernel's sake, since between ranges a job can stop. */
+enum { RANGE_NS = 100000, RANGE_MAX_NS = 10000000 };
 
 struct split_scratch {
     void *memory;       /* owned: plan->scratch_bytes; NULL: none yet */
@@ -97,8 +98,10 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
 size_t pipeline_range_grain(const struct job *job, const struct kern_plan *plan, size_t units,
                             uint64_t range_ns)
 {
-    const uint64_t step = plan->range_units;
     uint64_t phase_ns = (uint64_t)job->estimate_ns / plan->phase_count + 1;
+    uint64_t step = plan->range_units;
+    while (step > 1 && step * phase_ns / units > RANGE_MAX_NS)
+        step /= 2;
     uint64_t grain = (uint64_t)units * range_ns / phase_ns;
     grain = grain < step ? step : grain / step * step;
     return grain > units ? units : (size_t)grain;

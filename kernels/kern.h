@@ -133,7 +133,7 @@ typedef void kern_fn(const struct kern_args *args, const struct kern_part *part)
 /* How an op wants to be run. */
 struct kern_plan {
     uint32_t phase_count;
-    size_t range_units; /* at least 1; ranges of multiples of it waste nothing */
+    size_t range_units; /* a power of two; ranges of multiples of it waste nothing */
     size_t shared_bytes;
     size_t scratch_bytes;
 };
