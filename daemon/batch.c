@@ -73,7 +73,8 @@ static void batch_append(struct batch *batch, struct job *job)
     batch->last = job;
     batch->count++;
     batch->bytes += job->total_bytes;
-    batch->estimate_ns += job->estimate_ns;
+    /* Bounded, since whose turn it is comes by portions of it. */
+    batch->estimate_ns += job->estimate_ns < UINT32_MAX ? job->estimate_ns : UINT32_MAX;
 }
 
 static void count_left(struct batcher *b, const struct batch *batch, enum batch_cause cause)

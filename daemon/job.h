@@ -56,7 +56,7 @@ struct job {
     uint16_t status; /* enum wire_status; written by the worker that runs it, then by the loop */
     char *reason; /* owned (free): what an error's sentence does not say; NULL: nothing */
     uint32_t retry_after_us;
-    uint32_t estimate_ns; /* saturates */
+    uint64_t estimate_ns;
     struct buf *out_buf; /* owned: the result, unless it lies in arenas[KERN_IN_MAX]; for a keyed
                           * arena job the copy that the cache keeps, made by the worker */
     struct cache_key key;

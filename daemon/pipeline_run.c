@@ -98,7 +98,7 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
 size_t pipeline_range_grain(const struct job *job, const struct kern_plan *plan, size_t units,
                             uint64_t range_ns)
 {
-    uint64_t phase_ns = (uint64_t)job->estimate_ns / plan->phase_count + 1;
+    uint64_t phase_ns = job->estimate_ns / plan->phase_count + 1;
     uint64_t step = plan->range_units;
     while (step > 1 && step * phase_ns / units > RANGE_MAX_NS)
         step /= 2;

@@ -145,7 +145,7 @@ static void split_range(struct sched_worker *w, void *ctx, size_t begin, size_t 
 
 static uint64_t range_ns(const struct wasm_split *split, const struct kern_plan *plan)
 {
-    uint64_t phase_ns = (uint64_t)split->job->estimate_ns / plan->phase_count;
+    uint64_t phase_ns = split->job->estimate_ns / plan->phase_count;
     uint64_t ns = phase_ns / (split->p->worker_count * RANGES_PER_WORKER);
     return ns < RANGE_MIN_NS ? RANGE_MIN_NS : ns > RANGE_MAX_NS ? RANGE_MAX_NS : ns;
 }

@@ -231,9 +231,9 @@ START_TEST(a_range_is_as_long_as_asked_in_whole_steps)
     ck_assert_uint_eq(pipeline_range_grain(&job, &plan, 1000, 100000000), 1000);
     const struct job small = {.estimate_ns = 200000};
     ck_assert_uint_eq(pipeline_range_grain(&small, &plan, 5, 100000), 5);
-    const struct job slow = {.estimate_ns = UINT32_MAX}; /* 2.1 s a phase */
-    ck_assert_uint_eq(pipeline_range_grain(&slow, &plan, 1000, 100000), 4); /* 8 take 17 ms */
-    ck_assert_uint_eq(pipeline_range_grain(&slow, &plan, 100, 100000), 1);
+    const struct job slow = {.estimate_ns = 20000000000}; /* 10 s a phase */
+    ck_assert_uint_eq(pipeline_range_grain(&slow, &plan, 5000, 100000), 4); /* 8 take 16 ms */
+    ck_assert_uint_eq(pipeline_range_grain(&slow, &plan, 500, 100000), 1);
 }
 END_TEST
 
