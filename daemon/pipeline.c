@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -321,11 +320,8 @@ static int handles_start(struct pipeline *p)
 static void worker_begin(void *user, unsigned worker)
 {
     const struct pipeline *p = user;
-    errno = 0;
-    int nice = getpriority(PRIO_PROCESS, 0);
-    if (p->worker_nice == 0 || errno != 0)
-        return;
-    if (setpriority(PRIO_PROCESS, 0, nice + (int)p->worker_nice) < 0 && worker == 0)
+    errno = 0; /* -1 may be what it has come to */
+    if (nice((int)p->worker_nice) == -1 && errno != 0 && worker == 0)
         log_warn("workers are no nicer than the loop", "worker_nice=%u reason=%s", p->worker_nice,
                  strerror(errno));
 }
