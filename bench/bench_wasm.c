@@ -5,7 +5,7 @@
  *     bench_wasm [--module FILE] [--v8 SCRIPT] [PART OF A CASE'S NAME ...]
  *
  * The module has wasm_plain.c in it too: the same jobs in plain loops, in the same engine, in turn.
- * Where jobs wait for memory, sse4 without streaming stores (bench/isa/store128.h) is timed as well.
+ * Where jobs wait for memory, so is sse4 without streaming stores (bench/isa/store128.h).
  * With wasm_v8.mjs, cases that do not wait for memory also run in node's V8, right after the race.
  * All sides must give the same bits before they are timed. Prints the TSV rows that tsv.h tells
  * of and, at the end, the geometric mean of all cases that do not wait for memory. */
@@ -235,14 +235,13 @@ static double v8_ns(const struct bench *b, const struct job *job, const uint8_t 
 
 /* ---- a race ---- */
 
-static struct job rival_job(const struct rival *rival, enum kern_op op,
-                            const struct kern_args *args, bool memory_bound)
+/* False if the rival does not run such a job. */
+static bool rival_job(struct job *job, const struct rival *rival, enum kern_op op,
+                      const struct kern_args *args, bool memory_bound)
 {
-    struct job job = {.op = op, .args = *args};
-    if (rival->table != NULL && rival->table->fn[op] != NULL &&
-        (memory_bound || !rival->memory_bound))
-        job.table = rival->table;
-    return job;
+    *job = (struct job){.table = rival->table, .op = op, .args = *args};
+    return rival->table != NULL && rival->table->fn[op] != NULL &&
+           (memory_bound || !rival->memory_bound);
 }
 
 /* work: what one run does, in 1e9 `unit`s per second when divided by nanoseconds. args->out has
@@ -257,13 +256,15 @@ static void race(struct bench *b, const char *what, const char *unit, double wor
         struct times ours, theirs;
         double rival_ns[RIVALS][ROUNDS];
         struct job rivals[RIVALS];
+        size_t rival_count = 0;
         char name[NAME_BYTES];
         struct tsv_case c = {"wasm", name, unit, TSV_MORE, ROUNDS, 0};
         struct job wasm = job_of(b, pair->wasm, op, args);
         struct job native = job_of(b, pair->native, op, args);
 
-        for (size_t k = 0; k < RIVALS; k++)
-            rivals[k] = rival_job(&pair->rivals[k], op, args, memory_bound);
+        while (rival_count < RIVALS &&
+               rival_job(&rivals[rival_count], &pair->rivals[rival_count], op, args, memory_bound))
+            rival_count++;
         snprintf(name, sizeof name, "%s %s", what, pair->name);
         if (!is_wanted(b, name))
             continue;
@@ -273,7 +274,7 @@ static void race(struct bench *b, const char *what, const char *unit, double wor
         memset(args->out, 0xa5, out_bytes);
         job_run(&wasm);
         tsv_check(memcmp(expected, args->out, out_bytes) == 0, "%s: not the native bits", name);
-        for (size_t k = 0; k < RIVALS && rivals[k].table != NULL; k++) {
+        for (size_t k = 0; k < rival_count; k++) {
             memset(args->out, 0xa5, out_bytes);
             job_run_whole(&rivals[k]);
             tsv_check(memcmp(expected, args->out, out_bytes) == 0, "%s: not the bits of %s", name,
@@ -282,12 +283,12 @@ static void race(struct bench *b, const char *what, const char *unit, double wor
         for (size_t round = 0; round < ROUNDS; round++) {
             times_take(&ours, round, &wasm);
             times_take(&theirs, round, &native);
-            for (size_t k = 0; k < RIVALS && rivals[k].table != NULL; k++)
+            for (size_t k = 0; k < rival_count; k++)
                 rival_ns[k][round] = tsv_call_ns(job_run_whole, &rivals[k]);
         }
         double our = work / times_kernel_ns(&ours), their = work / times_kernel_ns(&theirs);
         tsv_row(&c, our, pair->native_name, their);
-        for (size_t k = 0; k < RIVALS && rivals[k].table != NULL; k++)
+        for (size_t k = 0; k < rival_count; k++)
             tsv_row(&c, our, pair->rivals[k].name, work / tsv_median(rival_ns[k], ROUNDS));
         if (!memory_bound) {
             double v8 = v8_ns(b, &wasm, expected, out_bytes);
