@@ -91,8 +91,7 @@ static enum wire_status check_told(const struct call_array *a, const struct json
             break;
         elements *= a->dim[i];
     }
-    return same || (d->rank == 1 && elements == d->size[0]) ? WIRE_OK
-                                                                  : WIRE_SHAPE_MISMATCH;
+    return same || (d->rank == 1 && elements == d->size[0]) ? WIRE_OK : WIRE_SHAPE_MISMATCH;
 }
 
 static enum wire_status describe_array(struct json_parse *p, unsigned i, const json_t *v)

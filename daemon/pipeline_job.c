@@ -214,8 +214,7 @@ void pipeline_submit(struct pipeline *p, struct job *job)
     if (moved > 0)
         wasm_count_copied(job->wasm, (uint64_t)moved);
     const struct cost *cost = job->wasm != NULL ? &p->wasm_cost : &p->cost;
-    job->estimate_ns =
-        JOB_OVERHEAD_NS + cost_estimate_ns(cost, (enum kern_op)job->op, job->work);
+    job->estimate_ns = JOB_OVERHEAD_NS + cost_estimate_ns(cost, (enum kern_op)job->op, job->work);
     job->isa = (uint16_t)(job->wasm != NULL ? wasm_isa(p->rooms.wasm) : p->rooms.native->isa);
     job_consider_cache(p, job);
 }

@@ -4,8 +4,8 @@
  * two ranges it stops if its client has gone or its deadline has passed, so it is split even where
  * there is but one worker. Any other job runs through on the worker that took its batch. Each
  * worker has scratch memory of its own for each job that it runs ranges of, since one that waits
- * for its thieves may run another job's range meanwhile, and keeps it until the job is over: what it
- * has packed for one range serves the next.
+ * for its thieves may run another job's range meanwhile. It keeps it until the job is over: what
+ * it has packed for one range serves the next.
  */
 #include "config.h"
 
@@ -17,9 +17,9 @@
 
 #include "clock.h"
 
-/* A range worth handing over: well above the cost of a steal. And how long one may become for the
- * kernel's sake, since between ranges a job can stop. */
-enum { RANGE_NS = 100000, RANGE_MAX_NS = 10000000 };
+/* A range worth handing over: well above the cost of a steal. And how long a kernel's step may
+ * take, since a job can stop only between ranges. */
+enum { RANGE_NS = 100000, STEP_MAX_NS = 10000000 };
 
 struct split_scratch {
     void *memory;       /* owned: plan->scratch_bytes; NULL: none yet */
@@ -100,7 +100,7 @@ size_t pipeline_range_grain(const struct job *job, const struct kern_plan *plan,
 {
     uint64_t phase_ns = job->estimate_ns / plan->phase_count + 1;
     uint64_t step = plan->range_units;
-    while (step > 1 && step * phase_ns / units > RANGE_MAX_NS)
+    while (step > 1 && step * phase_ns / units > STEP_MAX_NS)
         step /= 2;
     uint64_t grain = (uint64_t)units * range_ns / phase_ns;
     grain = grain < step ? step : grain / step * step;

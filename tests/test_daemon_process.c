@@ -224,7 +224,8 @@ START_TEST(workers_are_nicer_than_the_loop)
     static const char *const flags[] = {"--workers", "3", "--worker-nice", "7", NULL};
     const int base = getpriority(PRIO_PROCESS, 0);
     ck_assert(bed_start(&bed, flags));
-    for (double end = bed_now() + (double)BED_PATIENCE_S; threads_as_nice("simdd-w", base + 7) != 3;) {
+    const double end = bed_now() + (double)BED_PATIENCE_S;
+    while (threads_as_nice("simdd-w", base + 7) != 3) {
         ck_assert_msg(bed_now() < end, "the workers are not");
         (void)usleep(1000);
     }
